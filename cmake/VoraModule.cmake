@@ -1,0 +1,81 @@
+# One call builds a module, and the same call records its link edges for tools/check_layers.
+#
+#   vora_library(NAME base SOURCES a.cpp DEPS dep::json)                 -> target vora_base
+#   vora_library(NAME upload_core SOURCES ... DEPS vora_base)            -> target vora_upload_core
+#   vora_test(NAME base_test SOURCES x_test.cpp DEPS vora_base)          -> ctest "base_test"
+#   vora_executable(NAME vora SOURCES main.cpp DEPS ...)
+#   vora_fuzzer(NAME gate_fuzz SOURCES gate_fuzz.cpp DEPS vora_net)      (only with -DVORA_FUZZ=ON)
+#
+# Test name suffixes say what a test needs: _test nothing, _ffmpeg_test ffmpeg.
+option(VORA_FUZZ "build the libFuzzer targets" OFF)
+set(VORA_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+                  -Wimplicit-fallthrough -Werror)
+set_property(GLOBAL PROPERTY VORA_LINK_EDGES "")
+
+if(VORA_SANITIZE)
+  list(JOIN VORA_SANITIZE "," vora_sanitizers)
+  add_compile_options(-fsanitize=${vora_sanitizers} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${vora_sanitizers})
+endif()
+if(VORA_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+add_link_options(-fuse-ld=lld)
+
+function(vora_configure_target target)
+  target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_compile_options(${target} PRIVATE ${VORA_WARNINGS})
+  get_target_property(dir ${target} SOURCE_DIR)
+  file(RELATIVE_PATH module ${CMAKE_SOURCE_DIR} ${dir})
+  foreach(dep ${ARGN})
+    set_property(GLOBAL APPEND PROPERTY VORA_LINK_EDGES "${module} ${target} ${dep}")
+  endforeach()
+endfunction()
+
+function(vora_library)
+  cmake_parse_arguments(ARG "" "NAME" "SOURCES;DEPS" ${ARGN})
+  set(target vora_${ARG_NAME})
+  if(ARG_SOURCES)
+    add_library(${target} STATIC ${ARG_SOURCES})
+    target_link_libraries(${target} PUBLIC ${ARG_DEPS})
+    vora_configure_target(${target} ${ARG_DEPS})
+  else()
+    add_library(${target} INTERFACE)
+    target_link_libraries(${target} INTERFACE ${ARG_DEPS})
+  endif()
+endfunction()
+
+function(vora_executable)
+  cmake_parse_arguments(ARG "" "NAME" "SOURCES;DEPS" ${ARGN})
+  add_executable(${ARG_NAME} ${ARG_SOURCES})
+  target_link_libraries(${ARG_NAME} PRIVATE ${ARG_DEPS})
+  vora_configure_target(${ARG_NAME} ${ARG_DEPS})
+endfunction()
+
+function(vora_test)
+  cmake_parse_arguments(ARG "" "NAME" "SOURCES;DEPS" ${ARGN})
+  add_executable(${ARG_NAME} ${ARG_SOURCES})
+  target_link_libraries(${ARG_NAME} PRIVATE ${ARG_DEPS} dep::gtest)
+  vora_configure_target(${ARG_NAME})
+  set_target_properties(${ARG_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+  add_test(NAME ${ARG_NAME} COMMAND ${ARG_NAME})
+  set_tests_properties(${ARG_NAME} PROPERTIES TIMEOUT 300)
+endfunction()
+
+function(vora_fuzzer)
+  if(NOT VORA_FUZZ)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "NAME" "SOURCES;DEPS" ${ARGN})
+  add_executable(${ARG_NAME} ${ARG_SOURCES})
+  target_link_libraries(${ARG_NAME} PRIVATE ${ARG_DEPS})
+  target_link_options(${ARG_NAME} PRIVATE -fsanitize=fuzzer)
+  vora_configure_target(${ARG_NAME})
+  set_target_properties(${ARG_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+endfunction()
+
+function(vora_write_link_edges)
+  get_property(edges GLOBAL PROPERTY VORA_LINK_EDGES)
+  list(JOIN edges "\n" text)
+  file(WRITE ${CMAKE_BINARY_DIR}/link_edges.txt "${text}\n")
+endfunction()

@@ -1,0 +1,258 @@
+#include "libs/config/config.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <sstream>
+
+#include <toml++/toml.h>
+
+#include "libs/base/assert.hpp"
+
+namespace vora::config {
+
+namespace {
+
+std::unexpected<error> bad_value(const std::string& wanted) {
+    return fail(errc::invalid_argument, "bad_config_value", "must be " + wanted);
+}
+
+result<std::int64_t> to_integer(const std::string& text) {
+    std::int64_t value = 0;
+    const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (ec != std::errc() || end != text.data() + text.size()) {
+        return bad_value("a whole number");
+    }
+    return value;
+}
+
+std::size_t edit_distance(const std::string& a, const std::string& b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t j = 0; j <= b.size(); ++j) {
+        row[j] = j;
+    }
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        std::size_t corner = row[0];
+        row[0] = i;
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            const std::size_t above = row[j];
+            row[j] = std::min({row[j] + 1, row[j - 1] + 1, corner + (a[i - 1] == b[j - 1] ? 0 : 1)});
+            corner = above;
+        }
+    }
+    return row[b.size()];
+}
+
+std::string to_environment_name(const std::string& key) {
+    std::string name = "VORA_";
+    for (char c : key) {
+        name += c == '.' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    }
+    return name;
+}
+
+std::string text_of(const toml::node& node) {
+    if (const auto* text = node.as_string()) {
+        return text->get();
+    }
+    std::ostringstream out;
+    node.visit([&](const auto& value) {
+        if constexpr (toml::is_value<decltype(value)>) {
+            out << value;
+        }
+    });
+    return out.str();
+}
+
+void flatten(const toml::table& table, const std::string& prefix,
+             std::vector<std::pair<std::string, std::string>>& out) {
+    for (const auto& [key, node] : table) {
+        const auto full = prefix + std::string(key.str());
+        if (const auto* inner = node.as_table()) {
+            flatten(*inner, full + ".", out);
+        } else {
+            out.emplace_back(full, text_of(node));
+        }
+    }
+}
+
+}  // namespace
+
+void schema::bind(const std::string& key, binding b) {
+    const bool fresh = bindings_.emplace(key, std::move(b)).second;
+    VORA_ASSERT(fresh);
+}
+
+void schema::add(const std::string& key, std::string* field, const std::string& help) {
+    binding b;
+    b.help = help;
+    b.set = [field](const std::string& text) -> result<void> {
+        *field = text;
+        return {};
+    };
+    b.get = [field] { return *field; };
+    bind(key, std::move(b));
+}
+
+void schema::add(const std::string& key, std::int64_t* field, const std::string& help,
+                 std::int64_t least) {
+    binding b;
+    b.help = help;
+    b.set = [field, least](const std::string& text) -> result<void> {
+        const auto value = to_integer(text);
+        if (!value || *value < least) {
+            return bad_value("a whole number >= " + std::to_string(least));
+        }
+        *field = *value;
+        return {};
+    };
+    b.get = [field] { return std::to_string(*field); };
+    bind(key, std::move(b));
+}
+
+void schema::add(const std::string& key, bool* field, const std::string& help) {
+    binding b;
+    b.help = help;
+    b.set = [field](const std::string& text) -> result<void> {
+        if (text != "true" && text != "false") {
+            return bad_value("true or false");
+        }
+        *field = text == "true";
+        return {};
+    };
+    b.get = [field] { return *field ? "true" : "false"; };
+    bind(key, std::move(b));
+}
+
+void schema::add(const std::string& key, double* field, const std::string& help) {
+    binding b;
+    b.help = help;
+    b.set = [field](const std::string& text) -> result<void> {
+        double value = 0;
+        const auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), value);
+        if (ec != std::errc() || end != text.data() + text.size() || !(value >= 0)) {
+            return bad_value("a number >= 0");
+        }
+        *field = value;
+        return {};
+    };
+    b.get = [field] {
+        std::ostringstream out;
+        out << *field;
+        return out.str();
+    };
+    bind(key, std::move(b));
+}
+
+void schema::add(const std::string& key, std::chrono::seconds* field, const std::string& help) {
+    VORA_ASSERT(key.ends_with("_s"));
+    binding b;
+    b.help = help;
+    b.set = [field](const std::string& text) -> result<void> {
+        const auto value = to_integer(text);
+        if (!value || *value < 0) {
+            return bad_value("a whole number of seconds >= 0");
+        }
+        *field = std::chrono::seconds(*value);
+        return {};
+    };
+    b.get = [field] { return std::to_string(field->count()); };
+    bind(key, std::move(b));
+}
+
+void schema::mark_secret(const std::string& key) {
+    bindings_.at(key).secret = true;
+}
+
+std::string schema::nearest(const std::string& key) const {
+    std::string best;
+    std::size_t best_distance = 5;
+    for (const auto& [known, b] : bindings_) {
+        const auto distance = edit_distance(key, known);
+        if (distance < best_distance) {
+            best = known;
+            best_distance = distance;
+        }
+    }
+    return best;
+}
+
+result<void> schema::set(const std::string& key, const std::string& value, const std::string& source) {
+    const auto found = bindings_.find(key);
+    if (found == bindings_.end()) {
+        const auto near = nearest(key);
+        return fail(errc::invalid_argument, "unknown_config_key",
+                    "unknown key \"" + key + "\" (" + source + ")" +
+                        (near.empty() ? "" : ": did you mean \"" + near + "\"?"));
+    }
+    if (auto r = found->second.set(value); !r) {
+        return fail(errc::invalid_argument, "bad_config_value",
+                    key + " (" + source + ") " + r.error().detail +
+                        (found->second.secret ? "" : ", not \"" + value + "\""));
+    }
+    found->second.source = source;
+    return {};
+}
+
+result<void> schema::load_toml(const std::string& path) {
+    if (!std::filesystem::exists(path)) {
+        return {};
+    }
+    std::vector<std::pair<std::string, std::string>> values;
+    try {
+        flatten(toml::parse_file(path), "", values);
+    } catch (const toml::parse_error& e) {
+        std::ostringstream where;
+        where << e.source().begin;
+        return fail(errc::invalid_argument, "bad_config_file",
+                    path + ": " + std::string(e.description()) + " at " + where.str());
+    }
+    for (const auto& [key, value] : values) {
+        if (auto r = set(key, value, "vora.toml"); !r) {
+            return r;
+        }
+    }
+    return {};
+}
+
+result<void> schema::load(const std::string& toml_path, const char* const* environment,
+                          const std::vector<std::string>& flags) {
+    if (auto r = load_toml(toml_path); !r) {
+        return r;
+    }
+    std::map<std::string, std::string> by_name;
+    for (const auto& [key, b] : bindings_) {
+        by_name[to_environment_name(key)] = key;
+    }
+    for (; environment != nullptr && *environment != nullptr; ++environment) {
+        const std::string_view line = *environment;
+        const auto equals = line.find('=');
+        const auto found = by_name.find(std::string(line.substr(0, equals)));
+        if (equals == std::string_view::npos || found == by_name.end()) {
+            continue;
+        }
+        if (auto r = set(found->second, std::string(line.substr(equals + 1)), "environment"); !r) {
+            return r;
+        }
+    }
+    for (const auto& flag : flags) {
+        const auto equals = flag.find('=');
+        if (equals == std::string::npos) {
+            return fail(errc::invalid_argument, "bad_flag", "--" + flag + " needs =value");
+        }
+        if (auto r = set(flag.substr(0, equals), flag.substr(equals + 1), "flag"); !r) {
+            return r;
+        }
+    }
+    return {};
+}
+
+std::vector<schema::entry> schema::entries() const {
+    std::vector<entry> out;
+    for (const auto& [key, b] : bindings_) {
+        out.push_back({key, b.secret ? "***" : b.get(), b.source, b.help});
+    }
+    return out;
+}
+
+}  // namespace vora::config

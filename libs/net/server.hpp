@@ -1,0 +1,56 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "libs/base/async.hpp"
+#include "libs/net/router.hpp"
+#include "libs/obs/log.hpp"
+#include "libs/obs/metrics.hpp"
+
+namespace vora::net {
+
+struct server_options {
+    std::string address = "127.0.0.1:0";  // "HOST:PORT", "[::1]:PORT"; port 0 = any free one
+    std::string name;                     // metrics label and log field: "front", "internal", "admin"
+    std::size_t connections_max = 4096;
+    std::size_t connections_per_peer_max = 1024;
+    std::size_t header_bytes_max = 16 * 1024;
+    std::size_t header_fields_max = 100;
+    std::size_t target_bytes_max = 8 * 1024;
+    std::chrono::milliseconds header_timeout{10'000};
+    std::chrono::milliseconds idle_timeout{60'000};
+    // A body or an answer slower than this, measured after the grace, ends the connection.
+    std::uint64_t rate_bytes_per_s_min = 1024;
+    std::chrono::milliseconds rate_grace{30'000};
+    std::chrono::milliseconds drain_timeout{10'000};  // stop(): running requests get this long
+    std::vector<std::string> trusted_proxies;         // addresses whose X-Forwarded-* count
+};
+
+// HTTP/1.1 with keep-alive, pipelining served in order, `Expect: 100-continue` answered when the handler
+// first reads the body. What the gate refuses is answered (400, 431) and the connection closed. A handler
+// that leaves body bytes unread closes the connection after its answer. Adds Date, X-Request-Id,
+// X-Content-Type-Options: nosniff. Logs one line a request without query or grant.
+class server {
+   public:
+    server(executor ex, server_options options, router routes, obs::logger log, obs::metrics& metrics);
+    ~server();
+    server(const server&) = delete;
+
+    // Binds and starts accepting. Errors: already_exists ("port_in_use"), permission_denied,
+    // invalid_argument ("bad_address").
+    result<void> start();
+    // The bound address, "127.0.0.1:41234".
+    std::string address() const;
+    // No new connections, idle ones closed, running requests finished within drain_timeout, rest cut.
+    task<> stop();
+
+   private:
+    struct state;
+    std::shared_ptr<state> state_;
+};
+
+}  // namespace vora::net

@@ -1,0 +1,64 @@
+#pragma once
+// JWT (RFC 7519, 8725): the local issuer signs with Ed25519; verification takes exactly the algorithm its
+// key has. Keys by `kid`; nothing a token says can make us fetch or choose a key by other means.
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "libs/base/clock.hpp"
+#include "libs/base/result.hpp"
+
+namespace vora::auth {
+
+enum class scope { view = 1, edit = 2, admin = 3 };  // each includes the smaller ones
+
+std::string_view to_string(scope s);
+result<scope> parse_scope(std::string_view text);
+
+struct principal {
+    std::string subject;
+    auth::scope scope = scope::view;
+    timestamp expires;
+    bool allows(auth::scope needed) const { return scope >= needed; }
+};
+
+inline constexpr std::string_view audience = "vora";
+
+// Signs tokens. The key lies in a PEM file (PKCS#8, 0600), made at first start.
+class token_issuer {
+   public:
+    static result<token_issuer> load_or_create(const std::string& key_path);
+    token_issuer(token_issuer&&) noexcept;
+    ~token_issuer();
+    std::string mint(std::string_view subject, scope s, timestamp now, std::chrono::seconds ttl) const;
+    std::string public_key_pem() const;
+    std::string key_id() const;
+
+   private:
+    struct state;
+    explicit token_issuer(std::unique_ptr<state> s);
+    std::unique_ptr<state> state_;
+};
+
+// Verifies tokens of the issuers it was given keys for. Never throws; every refusal is unauthenticated
+// with a reason ("token_expired", "token_malformed", "token_bad_signature", "token_unknown_key", ...).
+class token_verifier {
+   public:
+    token_verifier();
+    ~token_verifier();
+    token_verifier(token_verifier&&) noexcept;
+    result<void> add_key(const std::string& public_key_pem, const std::string& key_id);
+    result<principal> verify(std::string_view token, timestamp now) const;
+
+   private:
+    struct state;
+    std::unique_ptr<state> state_;
+};
+
+// The token of "Authorization: Bearer TOKEN"; empty when the header has another form.
+std::string_view bearer_token(std::string_view authorization);
+
+}  // namespace vora::auth

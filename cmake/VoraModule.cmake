@@ -11,6 +11,7 @@ option(VORA_FUZZ "build the libFuzzer targets" OFF)
 set(VORA_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
                   -Wimplicit-fallthrough -Werror)
 set_property(GLOBAL PROPERTY VORA_LINK_EDGES "")
+add_custom_target(all_tests)
 
 if(VORA_SANITIZE)
   list(JOIN VORA_SANITIZE "," vora_sanitizers)
@@ -59,6 +60,7 @@ function(vora_test)
   vora_configure_target(${ARG_NAME})
   set_target_properties(${ARG_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
   add_test(NAME ${ARG_NAME} COMMAND ${ARG_NAME})
+  add_dependencies(all_tests ${ARG_NAME})
   set_tests_properties(${ARG_NAME} PROPERTIES TIMEOUT 300)
 endfunction()
 

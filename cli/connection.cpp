@@ -1,0 +1,105 @@
+#include "cli/connection.hpp"
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+namespace vora::cli {
+
+namespace {
+
+std::string read_file(const std::string& path) {
+    std::ifstream in(path);
+    std::ostringstream text;
+    text << in.rdbuf();
+    return text.str();
+}
+
+std::string environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value == nullptr ? "" : value;
+}
+
+std::string trimmed(std::string text) {
+    while (!text.empty() && (text.back() == '\n' || text.back() == ' ' || text.back() == '/')) {
+        text.pop_back();
+    }
+    return text;
+}
+
+result<connection> from_data_dir(const std::string& dir) {
+    const auto run = nlohmann::json::parse(read_file(dir + "/run.json"), nullptr, false);
+    const auto http = run.is_object() ? run.value("http", "") : "";
+    if (http.empty()) {
+        return fail(errc::unavailable, "server_not_found",
+                    "no running server in " + dir + ": start one with `vora up --data " + dir +
+                        "`, or set VORA_URL and VORA_TOKEN");
+    }
+    connection c;
+    c.url = http.starts_with("http") ? http : "http://" + http;
+    c.token = trimmed(read_file(dir + "/api.token"));
+    if (c.token.empty()) {
+        return fail(errc::unauthenticated, "token_not_found", "cannot read " + dir + "/api.token");
+    }
+    return c;
+}
+
+}  // namespace
+
+result<connection> find_server(const std::string& data_dir) {
+    if (!data_dir.empty()) {
+        return from_data_dir(data_dir);
+    }
+    if (const auto url = environment("VORA_URL"); !url.empty()) {
+        connection c{trimmed(url), environment("VORA_TOKEN")};
+        if (c.token.empty()) {
+            return fail(errc::unauthenticated, "token_not_found",
+                        "VORA_URL is set but VORA_TOKEN is not");
+        }
+        return c;
+    }
+    return from_data_dir("./vora-data");
+}
+
+task<result<nlohmann::json>> call(net::client& client, const connection& server, std::string method,
+                                  std::string path, nlohmann::json body) {
+    net::client_request request;
+    request.method = std::move(method);
+    request.url = server.url + path;
+    request.headers.set("Authorization", "Bearer " + server.token);
+    if (!body.is_null()) {
+        request.headers.set("Content-Type", "application/json");
+        request.body = body.dump();
+    }
+    request.deadline = std::chrono::seconds(30);
+    auto answer = co_await client.send(std::move(request));
+    if (!answer) {
+        co_return fail(answer.error());
+    }
+    auto json = nlohmann::json::parse(answer->body, nullptr, false);
+    if (answer->status >= 200 && answer->status < 300) {
+        co_return json.is_discarded() ? nlohmann::json(nullptr) : std::move(json);
+    }
+    const bool is_problem = json.is_object() && json.contains("code");
+    const auto code =
+        is_problem ? json.value("code", "") : "http_" + std::to_string(answer->status);
+    const auto detail = is_problem ? json.value("detail", "") : "";
+    const auto kind = answer->status == 404   ? errc::not_found
+                      : answer->status == 401 ? errc::unauthenticated
+                      : answer->status >= 500 ? errc::unavailable
+                                              : errc::failed_precondition;
+    co_return fail(kind, code, detail);
+}
+
+std::string in_words(const error& e) {
+    std::string text = e.reason;
+    if (!e.detail.empty()) {
+        text += ": " + e.detail;
+    }
+    if (e.reason == "connect_failed") {
+        text += " (is `vora up` running?)";
+    }
+    return text;
+}
+
+}  // namespace vora::cli

@@ -1,0 +1,29 @@
+#pragma once
+// How the CLI finds its server: --data DIR (run.json and api.token in there), else VORA_URL and
+// VORA_TOKEN, else ./vora-data.
+
+#include "libs/base/async.hpp"
+#include "libs/net/client.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <string>
+
+namespace vora::cli {
+
+struct connection {
+    std::string url;    // "http://127.0.0.1:8080", no slash at the end
+    std::string token;  // never printed
+};
+
+result<connection> find_server(const std::string& data_dir);
+
+// One API call. `answer` is the parsed body (null when empty). A problem answer becomes an error
+// with its code and detail.
+task<result<nlohmann::json>> call(net::client& client, const connection& server, std::string method,
+                                  std::string path, nlohmann::json body = nullptr);
+
+// "unavailable: connection refused (is `vora up` running?)", for stderr.
+std::string in_words(const error& e);
+
+}  // namespace vora::cli

@@ -1,9 +1,13 @@
 #pragma once
 // Signed grants: HMAC-SHA256 over a version, a kind, the key id and what is granted. Two kinds:
 //  - upload grants (opaque to clients) carry an opaque reference for the upload service;
-//  - playback grants stand in the URL path: [A-Za-z0-9_.-] only, so that relative URIs inherit them and
+//  - playback grants stand in the URL path: [A-Za-z0-9_.-] only, so that relative URIs inherit them
+//  and
 //    VCL can check them with digest.hmac_sha256.
 // Deterministic: the same inputs give the same text. No host or port is bound.
+
+#include "libs/base/clock.hpp"
+#include "libs/base/result.hpp"
 
 #include <cstdint>
 #include <map>
@@ -11,39 +15,37 @@
 #include <string>
 #include <string_view>
 
-#include "libs/base/clock.hpp"
-#include "libs/base/result.hpp"
-
 namespace vora::auth {
 
 // Live keys by id; the one named `signing` signs. Kept in a 0600 file, made at first start.
 class grant_keys {
-   public:
+ public:
     static result<grant_keys> load_or_create(const std::string& path);
     static grant_keys for_tests();
     const std::string* find(std::string_view key_id) const;
     const std::string& signing_id() const { return signing_; }
 
-   private:
+ private:
     std::map<std::string, std::string, std::less<>> keys_;
     std::string signing_;
 };
 
 struct upload_grant {
-    std::string reference;                // opaque, at most 256 bytes
-    std::string subject;                  // whose upload this is
+    std::string reference;  // opaque, at most 256 bytes
+    std::string subject;    // whose upload this is
     std::optional<std::uint64_t> length_max;
     timestamp expires;
 };
 
 std::string sign(const grant_keys& keys, const upload_grant& g);
 // unauthenticated: "grant_malformed", "grant_bad_signature", "grant_unknown_key", "grant_expired".
-result<upload_grant> verify_upload_grant(const grant_keys& keys, std::string_view text, timestamp now);
+result<upload_grant> verify_upload_grant(const grant_keys& keys, std::string_view text,
+                                         timestamp now);
 
 struct playback_grant {
     std::string video_id;
-    timestamp expires;             // whole seconds
-    int max_height = 0;            // short side in pixels; 0 = no cap
+    timestamp expires;   // whole seconds
+    int max_height = 0;  // short side in pixels; 0 = no cap
 };
 
 std::string sign(const grant_keys& keys, const playback_grant& g);

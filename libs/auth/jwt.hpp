@@ -1,15 +1,16 @@
 #pragma once
-// JWT (RFC 7519, 8725): the local issuer signs with Ed25519; verification takes exactly the algorithm its
-// key has. Keys by `kid`; nothing a token says can make us fetch or choose a key by other means.
+// JWT (RFC 7519, 8725): the local issuer signs with Ed25519; verification takes exactly the
+// algorithm its key has. Keys by `kid`; nothing a token says can make us fetch or choose a key by
+// other means.
+
+#include "libs/base/clock.hpp"
+#include "libs/base/result.hpp"
 
 #include <chrono>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
-
-#include "libs/base/clock.hpp"
-#include "libs/base/result.hpp"
 
 namespace vora::auth {
 
@@ -29,31 +30,33 @@ inline constexpr std::string_view audience = "vora";
 
 // Signs tokens. The key lies in a PEM file (PKCS#8, 0600), made at first start.
 class token_issuer {
-   public:
+ public:
     static result<token_issuer> load_or_create(const std::string& key_path);
     token_issuer(token_issuer&&) noexcept;
     ~token_issuer();
-    std::string mint(std::string_view subject, scope s, timestamp now, std::chrono::seconds ttl) const;
+    std::string mint(std::string_view subject, scope s, timestamp now,
+                     std::chrono::seconds ttl) const;
     std::string public_key_pem() const;
     std::string key_id() const;
 
-   private:
+ private:
     struct state;
     explicit token_issuer(std::unique_ptr<state> s);
     std::unique_ptr<state> state_;
 };
 
-// Verifies tokens of the issuers it was given keys for. Never throws; every refusal is unauthenticated
-// with a reason ("token_expired", "token_malformed", "token_bad_signature", "token_unknown_key", ...).
+// Verifies tokens of the issuers it was given keys for. Never throws; every refusal is
+// unauthenticated with a reason ("token_expired", "token_malformed", "token_bad_signature",
+// "token_unknown_key", ...).
 class token_verifier {
-   public:
+ public:
     token_verifier();
     ~token_verifier();
     token_verifier(token_verifier&&) noexcept;
     result<void> add_key(const std::string& public_key_pem, const std::string& key_id);
     result<principal> verify(std::string_view token, timestamp now) const;
 
-   private:
+ private:
     struct state;
     std::unique_ptr<state> state_;
 };

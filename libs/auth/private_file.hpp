@@ -1,0 +1,18 @@
+#pragma once
+// Key files: readable by their owner only, made whole or not at all.
+
+#include "libs/base/result.hpp"
+
+#include <string>
+
+namespace vora::auth::detail {
+
+// The whole file. not_found; permission_denied ("key_file_open_to_others") when group or others may
+// read or write it; at most 64 KiB.
+result<std::string> read_private_file(const std::string& path);
+
+// Creates the file with mode 0600 and these bytes, durable when it returns. already_exists when
+// another process was first: read it then. Nothing half-written is ever visible under the name.
+result<void> create_private_file(const std::string& path, const std::string& bytes);
+
+}  // namespace vora::auth::detail

@@ -1,12 +1,12 @@
 #pragma once
 
+#include "libs/base/async.hpp"
+#include "libs/net/http.hpp"
+
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
-
-#include "libs/base/async.hpp"
-#include "libs/net/http.hpp"
 
 namespace vora::net {
 
@@ -15,7 +15,8 @@ struct client_request {
     std::string url;  // "http://HOST:PORT/path?query"
     net::headers headers;
     std::string body;
-    // When set, `body` is unused: bytes are pulled from here and sent with Content-Length stream_length.
+    // When set, `body` is unused: bytes are pulled from here and sent with Content-Length
+    // stream_length.
     body_source* stream = nullptr;
     std::uint64_t stream_length = 0;
     // From connect to the last byte of the answer's header.
@@ -31,12 +32,12 @@ struct client_response {
     std::string body;
 };
 
-// HTTP/1.1 client with a kept-alive pool per host. Does not follow redirects, does not retry except once
-// when a kept-alive connection turns out to be dead before any byte of the answer. One loop.
+// HTTP/1.1 client with a kept-alive pool per host. Does not follow redirects, does not retry except
+// once when a kept-alive connection turns out to be dead before any byte of the answer. One loop.
 // Errors: unavailable ("connect_failed", "connection_lost"), deadline_exceeded, resource_exhausted
 // ("answer_too_large"), invalid_argument ("bad_url").
 class client {
-   public:
+ public:
     explicit client(executor ex, std::size_t idle_per_host_max = 16);
     ~client();
     client(const client&) = delete;
@@ -45,7 +46,7 @@ class client {
     // Closes idle connections.
     void close();
 
-   private:
+ private:
     struct state;
     std::shared_ptr<state> state_;
 };

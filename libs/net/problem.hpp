@@ -1,12 +1,12 @@
 #pragma once
-// RFC 9457 problem details: {type, title, status, detail, code, request_id, errors[]}. The one table that
-// maps errc to an HTTP status.
-
-#include <string>
-#include <vector>
+// RFC 9457 problem details: {type, title, status, detail, code, request_id, errors[]}. The one
+// table that maps errc to an HTTP status.
 
 #include "libs/base/result.hpp"
 #include "libs/net/http.hpp"
+
+#include <string>
+#include <vector>
 
 namespace vora::net {
 

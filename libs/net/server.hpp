@@ -1,21 +1,21 @@
 #pragma once
 
+#include "libs/base/async.hpp"
+#include "libs/net/router.hpp"
+#include "libs/obs/log.hpp"
+#include "libs/obs/metrics.hpp"
+
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "libs/base/async.hpp"
-#include "libs/net/router.hpp"
-#include "libs/obs/log.hpp"
-#include "libs/obs/metrics.hpp"
-
 namespace vora::net {
 
 struct server_options {
     std::string address = "127.0.0.1:0";  // "HOST:PORT", "[::1]:PORT"; port 0 = any free one
-    std::string name;                     // metrics label and log field: "front", "internal", "admin"
+    std::string name;  // metrics label and log field: "front", "internal", "admin"
     std::size_t connections_max = 4096;
     std::size_t connections_per_peer_max = 1024;
     std::size_t header_bytes_max = 16 * 1024;
@@ -30,13 +30,15 @@ struct server_options {
     std::vector<std::string> trusted_proxies;         // addresses whose X-Forwarded-* count
 };
 
-// HTTP/1.1 with keep-alive, pipelining served in order, `Expect: 100-continue` answered when the handler
-// first reads the body. What the gate refuses is answered (400, 431) and the connection closed. A handler
-// that leaves body bytes unread closes the connection after its answer. Adds Date, X-Request-Id,
-// X-Content-Type-Options: nosniff. Logs one line a request without query or grant.
+// HTTP/1.1 with keep-alive, pipelining served in order, `Expect: 100-continue` answered when the
+// handler first reads the body. What the gate refuses is answered (400, 431) and the connection
+// closed. A handler that leaves body bytes unread closes the connection after its answer. Adds
+// Date, X-Request-Id, X-Content-Type-Options: nosniff. Logs one line a request without query or
+// grant.
 class server {
-   public:
-    server(executor ex, server_options options, router routes, obs::logger log, obs::metrics& metrics);
+ public:
+    server(executor ex, server_options options, router routes, obs::logger log,
+           obs::metrics& metrics);
     ~server();
     server(const server&) = delete;
 
@@ -45,10 +47,11 @@ class server {
     result<void> start();
     // The bound address, "127.0.0.1:41234".
     std::string address() const;
-    // No new connections, idle ones closed, running requests finished within drain_timeout, rest cut.
+    // No new connections, idle ones closed, running requests finished within drain_timeout, rest
+    // cut.
     task<> stop();
 
-   private:
+ private:
     struct state;
     std::shared_ptr<state> state_;
 };

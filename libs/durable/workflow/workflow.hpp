@@ -11,12 +11,17 @@
 // workflow<T> is lazy and single-owner. It may await durable awaitables and other workflow<T> only:
 // await_transform is deleted for everything else. Frames may be destroyed at any suspension point
 // (eviction): destructors must not call ctx.
+//
+// A definition is a function or a lambda without captures. Its locals are gone when it has ended, so what
+// a query handler reads is kept by the run: `auto& progress = ctx.keep(progress_state{});`
 
 #include <coroutine>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -50,11 +55,20 @@ class context {
     }
     // Durable timer. Resolves to true when it fired, false when the workflow was cancelled meanwhile.
     timer_future sleep(milliseconds duration);
-    // The next signal of that name, in order of arrival; those sent before anyone waits are kept.
+    // The next signal of that name, in order of arrival; those sent before anyone waits are kept. The
+    // signal is taken when the future is awaited.
     signal_future next_signal(std::string name);
-    // Resolves when the workflow is cancelled, or f() is true; f is asked again after every activation.
+    // Resolves when f() is true (true) or the workflow is cancelled (false); f is asked again after every
+    // activation. `a.ready() || stop.ready()` waits for the first of several.
     condition_future wait_until(std::function<bool()> f);
-    // Runs without side effects, at any time, also after the end.
+    // A value that lives as long as the run, for query handlers and conditions.
+    template <class T>
+    T& keep(T initial) {
+        auto kept = std::make_shared<T>(std::move(initial));
+        keep_alive(kept);
+        return *kept;
+    }
+    // Runs without side effects, at any time, also after the end. f must not refer to locals: keep().
     void on_query(std::string name, std::function<std::string(std::string input)> f);
     // While one is alive, cancellation of the workflow does not reach what is called: compensation.
     class cancellation_shield {
@@ -73,6 +87,7 @@ class context {
 
    private:
     friend class cancellation_shield;
+    void keep_alive(std::shared_ptr<void> kept);
     workflow_run* run_;
 };
 
@@ -82,8 +97,26 @@ using workflow_function =
 class workflow_registry {
    public:
     void add(std::string name, workflow_function f);
-    template <class In, class F>  // F: workflow<outcome<Out>>(context&, In)
-    void add(const workflow_type<In>& type, F f);
+    template <class In, class F>  // F: workflow<outcome<Out>>(context&, In), Out may be void
+    void add(const workflow_type<In>& type, F f) {
+        add(type.name, [f](context& ctx, std::string text) -> workflow<outcome<std::string>> {
+            In input;
+            try {
+                input = nlohmann::json::parse(text).template get<In>();
+            } catch (const nlohmann::json::exception& e) {
+                co_return std::unexpected(failure::application("bad_input", e.what(), true));
+            }
+            auto out = co_await f(ctx, std::move(input));
+            if (!out) {
+                co_return std::unexpected(std::move(out.error()));
+            }
+            if constexpr (std::is_void_v<typename decltype(out)::value_type>) {
+                co_return std::string("{}");
+            } else {
+                co_return nlohmann::json(*out).dump();
+            }
+        });
+    }
     const workflow_function* find(const std::string& name) const;
 
    private:

@@ -1,0 +1,29 @@
+#include "libs/durable/failure.hpp"
+
+namespace vora::durable {
+
+failure failure::application(std::string type, std::string message, bool non_retryable) {
+    failure f;
+    f.type = std::move(type);
+    f.message = std::move(message);
+    f.non_retryable = non_retryable;
+    return f;
+}
+
+failure failure::cancelled() {
+    failure f;
+    f.what = kind::cancelled;
+    f.type = "cancelled";
+    f.message = "cancelled";
+    return f;
+}
+
+const failure& failure::root() const {
+    const failure* f = this;
+    while (f->cause) {
+        f = f->cause.get();
+    }
+    return *f;
+}
+
+}  // namespace vora::durable

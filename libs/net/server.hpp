@@ -42,6 +42,11 @@ class server {
     ~server();
     server(const server&) = delete;
 
+    // Binds only: address() is known from then on, connections wait in the backlog until start(). For an
+    // owner whose routes need the address. Optional: start() binds if this was not called.
+    result<void> bind();
+    // Before start() only: replaces the routes given to the constructor.
+    void set_routes(router routes);
     // Binds and starts accepting. Errors: already_exists ("port_in_use"), permission_denied,
     // invalid_argument ("bad_address").
     result<void> start();

@@ -1,14 +1,14 @@
 #pragma once
-// What workflows ask of the transcoding worker (task queue "media"): keys, ids and plans in, facts out.
-// Never media bytes, never anything that grows with the length of the video.
+// What workflows ask of the transcoding worker (task queue "media"): keys, ids and plans in, facts
+// out. Never media bytes, never anything that grows with the length of the video.
+
+#include "libs/durable/options.hpp"
+
+#include <nlohmann/json.hpp>
 
 #include <cstdint>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json.hpp>
-
-#include "libs/durable/options.hpp"
 
 namespace vora::contracts {
 
@@ -28,12 +28,12 @@ struct probe_input {
 // Facts only: the workflow decides what follows from them. Sizes are after rotation and with square
 // pixels, as shown. Zero = absent or unknown.
 struct probe_facts {
-    std::string container;       // demuxer name, e.g. "mov"
+    std::string container;  // demuxer name, e.g. "mov"
     std::int64_t size_bytes = 0;
-    double duration_s = 0;       // declared by the container
+    double duration_s = 0;  // declared by the container
     double start_s = 0;
-    bool has_video = false;      // a track that is not cover art
-    bool has_audio = false;      // decodable, channels > 0
+    bool has_video = false;  // a track that is not cover art
+    bool has_audio = false;  // decodable, channels > 0
     std::string video_codec;
     std::string audio_codec;
     int width = 0;
@@ -41,16 +41,17 @@ struct probe_facts {
     int coded_width = 0;
     int coded_height = 0;
     int rotation_degrees = 0;
-    double fps = 0;              // average
+    double fps = 0;  // average
     std::string pixel_format;
     int audio_channels = 0;
     int audio_sample_rate = 0;
     int video_stream_index = -1;
     int audio_stream_index = -1;
-    NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(probe_facts, container, size_bytes, duration_s, start_s,
-                                                has_video, has_audio, video_codec, audio_codec, width,
-                                                height, coded_width, coded_height, rotation_degrees, fps,
-                                                pixel_format, audio_channels, audio_sample_rate,
+    NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(probe_facts, container, size_bytes, duration_s,
+                                                start_s, has_video, has_audio, video_codec,
+                                                audio_codec, width, height, coded_width,
+                                                coded_height, rotation_degrees, fps, pixel_format,
+                                                audio_channels, audio_sample_rate,
                                                 video_stream_index, audio_stream_index)
 };
 
@@ -60,7 +61,8 @@ struct rung_plan {
     int height = 0;
     std::int64_t video_bitrate_max = 0;  // bit/s, VBV maxrate
     double crf = 0;
-    NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(rung_plan, name, width, height, video_bitrate_max, crf)
+    NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(rung_plan, name, width, height, video_bitrate_max,
+                                                crf)
 };
 
 // What the worker does, completely: it decides nothing.
@@ -76,9 +78,10 @@ struct encode_plan {
     double thumbnail_at_s = 0;
     double duration_s = 0;             // declared, for progress
     std::int64_t cpu_seconds_max = 0;  // of the encoder process; 0 = no limit
-    NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(encode_plan, rungs, fps, segment_s, audio, audio_bitrate,
-                                                video_stream_index, audio_stream_index, preset,
-                                                thumbnail_at_s, duration_s, cpu_seconds_max)
+    NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(encode_plan, rungs, fps, segment_s, audio,
+                                                audio_bitrate, video_stream_index,
+                                                audio_stream_index, preset, thumbnail_at_s,
+                                                duration_s, cpu_seconds_max)
 };
 
 struct encode_input {
@@ -104,8 +107,8 @@ struct rendition_facts {
     std::int64_t segments = 0;
     std::int64_t size_bytes = 0;
     NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(rendition_facts, name, width, height, bandwidth,
-                                                average_bandwidth, codecs, frame_rate, frames, segments,
-                                                size_bytes)
+                                                average_bandwidth, codecs, frame_rate, frames,
+                                                segments, size_bytes)
 };
 
 struct input_finding {
@@ -129,8 +132,8 @@ struct media_progress {
     NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(media_progress, stage, percent, eta_s)
 };
 
-// publish: checks that every object of the renditions is there and writes the static master.m3u8, the
-// last object, so that a master never names what is missing.
+// publish: checks that every object of the renditions is there and writes the static master.m3u8,
+// the last object, so that a master never names what is missing.
 struct publish_input {
     std::string video_id;
     std::string output_prefix;

@@ -1,26 +1,27 @@
 #pragma once
-// Workflow types and their inputs: what metadata starts. Ids: "video-{id}-g{generation}" for ingest_video,
-// "delete-{id}" for delete_video.
-
-#include <cstdint>
-#include <string>
-
-#include <nlohmann/json.hpp>
+// Workflow types and their inputs: what metadata starts. Ids: "video-{id}-g{generation}" for
+// ingest_video, "delete-{id}" for delete_video.
 
 #include "contracts/activities/media.hpp"
 #include "libs/durable/options.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdint>
+#include <string>
 
 namespace vora::contracts {
 
 struct ingest_input {
     std::string video_id;
     std::int64_t generation = 1;
-    std::string source_key;      // in bucket-raw
+    std::string source_key;  // in bucket-raw
     std::int64_t source_bytes = 0;
-    std::string output_prefix;   // "{video_id}/"
+    std::string output_prefix;  // "{video_id}/"
     media_limits limits;
-    double cpu_factor_max = 0;       // CPU seconds of encoding per second of input; 0 = no limit
-    std::int64_t retry_budget_s = 0; // schedule-to-close of each media activity beyond its own time
+    double cpu_factor_max = 0;  // CPU seconds of encoding per second of input; 0 = no limit
+    std::int64_t retry_budget_s =
+        0;  // schedule-to-close of each media activity beyond its own time
     NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(ingest_input, video_id, generation, source_key,
                                                 source_bytes, output_prefix, limits, cpu_factor_max,
                                                 retry_budget_s)

@@ -1,6 +1,6 @@
 #include "libs/base/async.hpp"
 
-#include <list>
+#include "libs/base/assert.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -10,7 +10,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 
-#include "libs/base/assert.hpp"
+#include <list>
 
 namespace asio = boost::asio;
 
@@ -108,14 +108,14 @@ std::size_t task_group::size() const {
 void task_group::spawn(task<> t) {
     auto signal = state_->running.emplace(state_->running.end());
     asio::co_spawn(state_->ex, std::move(t),
-                   asio::bind_cancellation_slot(
-                       signal->slot(), [s = state_, signal](std::exception_ptr failure) {
-                           s->running.erase(signal);
-                           s->report(failure);
-                           if (s->running.empty()) {
-                               s->empty.cancel();
-                           }
-                       }));
+                   asio::bind_cancellation_slot(signal->slot(),
+                                                [s = state_, signal](std::exception_ptr failure) {
+                                                    s->running.erase(signal);
+                                                    s->report(failure);
+                                                    if (s->running.empty()) {
+                                                        s->empty.cancel();
+                                                    }
+                                                }));
     if (state_->stopping) {
         asio::post(state_->ex, [s = state_] {
             for (auto& running : s->running) {
@@ -135,7 +135,8 @@ task<> task_group::join() {
 
 task<> task_group::stop() {
     state_->stopping = true;
-    // A coroutine that is between two waits misses one signal, so it is repeated until all have ended.
+    // A coroutine that is between two waits misses one signal, so it is repeated until all have
+    // ended.
     while (!state_->running.empty()) {
         std::vector<asio::cancellation_signal*> signals;
         for (auto& running : state_->running) {

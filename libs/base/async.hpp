@@ -1,6 +1,14 @@
 #pragma once
-// The loop, the pool for blocking calls, groups of coroutines, deadlines. One thread runs the loop, so
-// handlers and cores need no locks among themselves; what blocks goes to the pool.
+// The loop, the pool for blocking calls, groups of coroutines, deadlines. One thread runs the loop,
+// so handlers and cores need no locks among themselves; what blocks goes to the pool.
+
+#include "libs/base/result.hpp"
+#include "libs/base/task.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -11,22 +19,14 @@
 #include <string>
 #include <type_traits>
 
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/thread_pool.hpp>
-#include <boost/asio/use_awaitable.hpp>
-
-#include "libs/base/result.hpp"
-#include "libs/base/task.hpp"
-
 namespace vora {
 
 using executor = boost::asio::any_io_executor;
 
-// Threads for calls that block (files, SQLite, waiting for a child). Bounded by its thread count; work
-// beyond it queues in order. Outlives every coroutine that uses it.
+// Threads for calls that block (files, SQLite, waiting for a child). Bounded by its thread count;
+// work beyond it queues in order. Outlives every coroutine that uses it.
 class blocking_pool {
-   public:
+ public:
     explicit blocking_pool(std::size_t threads);
     ~blocking_pool();
     blocking_pool(const blocking_pool&) = delete;
@@ -42,13 +42,13 @@ class blocking_pool {
     void post(std::function<void()> f);
     void join();
 
-   private:
+ private:
     boost::asio::thread_pool pool_;
 };
 
 // The loop of a process (or of a test). run() blocks until stop().
 class event_loop {
-   public:
+ public:
     event_loop();
     ~event_loop();
     event_loop(const event_loop&) = delete;
@@ -56,19 +56,21 @@ class event_loop {
     vora::executor executor();
     void run();
     void stop();  // any thread
-    // Tests and main: runs the loop on this thread until the coroutine is done; its exception arrives here.
+    // Tests and main: runs the loop on this thread until the coroutine is done; its exception
+    // arrives here.
     template <class T>
     T run_until_done(task<T> t);
 
-   private:
+ private:
     struct state;
     void run_until(const bool& done);
     std::unique_ptr<state> state_;
 };
 
-// Coroutines of one owner. stop() cancels all and waits for them; the destructor requires that none run.
+// Coroutines of one owner. stop() cancels all and waits for them; the destructor requires that none
+// run.
 class task_group {
-   public:
+ public:
     explicit task_group(executor ex);
     ~task_group();
     task_group(const task_group&) = delete;
@@ -83,7 +85,7 @@ class task_group {
     // Waits for all to end by themselves.
     task<> join();
 
-   private:
+ private:
     struct state;
     std::shared_ptr<state> state_;
 };
@@ -95,16 +97,16 @@ task<> sleep_for(std::chrono::milliseconds duration);
 template <class T>
 task<result<T>> with_deadline(task<result<T>> t, std::chrono::milliseconds limit);
 
-// One-shot or repeated wake-up between coroutines of one loop: wait() returns when notify() was called
-// since the last wait, or after `limit` (false).
+// One-shot or repeated wake-up between coroutines of one loop: wait() returns when notify() was
+// called since the last wait, or after `limit` (false).
 class wake_signal {
-   public:
+ public:
     explicit wake_signal(executor ex);
     ~wake_signal();
     void notify();
     task<bool> wait(std::chrono::milliseconds limit);
 
-   private:
+ private:
     struct state;
     std::unique_ptr<state> state_;
 };

@@ -1,10 +1,10 @@
 #pragma once
 
+#include "libs/base/result.hpp"
+
 #include <chrono>
 #include <string>
 #include <string_view>
-
-#include "libs/base/result.hpp"
 
 namespace vora {
 
@@ -17,14 +17,14 @@ using timestamp = std::chrono::sys_time<milliseconds>;
 
 // Wall time is injected, so that tests can set it (libs/testing/fake_clock.hpp).
 class clock_source {
-   public:
+ public:
     virtual ~clock_source() = default;
     virtual timestamp now() const = 0;
 };
 
 // The real clock.
 class system_clock_source final : public clock_source {
-   public:
+ public:
     timestamp now() const override;
 };
 

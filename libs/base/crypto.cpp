@@ -1,12 +1,12 @@
 #include "libs/base/crypto.hpp"
 
+#include "libs/base/assert.hpp"
+#include "libs/base/encoding.hpp"
+
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
-
-#include "libs/base/assert.hpp"
-#include "libs/base/encoding.hpp"
 
 namespace vora {
 

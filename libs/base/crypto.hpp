@@ -17,21 +17,21 @@ std::string random_uuid();
 // True for a lower-case RFC 9562 text form, any version.
 bool is_uuid(std::string_view text);
 
-std::string sha256(std::string_view bytes);                       // 32 raw bytes
+std::string sha256(std::string_view bytes);  // 32 raw bytes
 std::string sha256_hex(std::string_view bytes);
 std::string hmac_sha256(std::string_view key, std::string_view bytes);  // 32 raw bytes
 bool equal_constant_time(std::string_view a, std::string_view b);
 
 // SHA-256 over pieces.
 class sha256_stream {
-   public:
+ public:
     sha256_stream();
     ~sha256_stream();
     sha256_stream(sha256_stream&&) noexcept;
     void update(std::string_view bytes);
     std::string finish_hex();  // once
 
-   private:
+ private:
     struct state;
     std::unique_ptr<state> state_;
 };

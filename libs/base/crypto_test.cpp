@@ -1,8 +1,8 @@
 #include "libs/base/crypto.hpp"
 
-#include <gtest/gtest.h>
-
 #include "libs/base/encoding.hpp"
+
+#include <gtest/gtest.h>
 
 namespace vora {
 namespace {

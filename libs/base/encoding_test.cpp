@@ -1,8 +1,8 @@
 #include "libs/base/encoding.hpp"
 
-#include <gtest/gtest.h>
-
 #include "libs/base/clock.hpp"
+
+#include <gtest/gtest.h>
 
 namespace vora {
 namespace {
@@ -26,7 +26,8 @@ TEST(base64, refuses_what_is_not_canonical) {
 
 TEST(parse_uint, takes_plain_digits_only) {
     EXPECT_EQ(parse_uint("9007199254740991").value(), 9007199254740991u);
-    for (auto text : {"", "+5", "-1", " 5", "5 ", "0x5", "9007199254740992", "99999999999999999999"}) {
+    for (auto text :
+         {"", "+5", "-1", " 5", "5 ", "0x5", "9007199254740992", "99999999999999999999"}) {
         EXPECT_FALSE(parse_uint(text).has_value()) << text;
     }
 }

@@ -1,9 +1,10 @@
 #include "libs/base/fault_point.hpp"
 
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdlib>
 #include <string>
-#include <unistd.h>
 
 namespace vora::detail {
 

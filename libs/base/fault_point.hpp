@@ -1,7 +1,7 @@
 #pragma once
 // A named place at which a test may kill the process: VORA_FAULT_POINT="upload.part_durable" (or
-// "upload.part_durable:3" for the third time) makes the process send itself SIGKILL there. Costs one
-// load when the variable is unset. Points are listed in docs/testing.md.
+// "upload.part_durable:3" for the third time) makes the process send itself SIGKILL there. Costs
+// one load when the variable is unset. Points are listed in docs/testing.md.
 
 #include <atomic>
 

@@ -1,6 +1,6 @@
 #pragma once
-// What may happen is returned: result<T>. One short error vocabulary (the gRPC canonical codes) plus a
-// stable text code that clients and tests can match. HTTP mapping: libs/net/problem.hpp.
+// What may happen is returned: result<T>. One short error vocabulary (the gRPC canonical codes)
+// plus a stable text code that clients and tests can match. HTTP mapping: libs/net/problem.hpp.
 
 #include <expected>
 #include <string>
@@ -10,11 +10,11 @@
 namespace vora {
 
 enum class errc {
-    cancelled,            // the caller gave up
-    invalid_argument,     // never right, whatever the state
-    deadline_exceeded,    // a wait ran out; the outcome may be unknown; retry with the same key
+    cancelled,          // the caller gave up
+    invalid_argument,   // never right, whatever the state
+    deadline_exceeded,  // a wait ran out; the outcome may be unknown; retry with the same key
     not_found,
-    already_exists,       // the key or resource is taken (HTTP 409, or 412 for a conditional write)
+    already_exists,  // the key or resource is taken (HTTP 409, or 412 for a conditional write)
     permission_denied,
     unauthenticated,
     resource_exhausted,   // a limit of ours or of the caller
@@ -22,9 +22,9 @@ enum class errc {
     aborted,              // lost a race: read again, then retry (HTTP 409)
     out_of_range,
     unimplemented,
-    internal,             // a bug or a broken invariant
-    unavailable,          // a dependency is away; retry with backoff
-    data_loss,            // stored data is missing or damaged; do not retry
+    internal,     // a bug or a broken invariant
+    unavailable,  // a dependency is away; retry with backoff
+    data_loss,    // stored data is missing or damaged; do not retry
 };
 
 std::string_view to_string(errc code);

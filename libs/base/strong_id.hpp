@@ -6,7 +6,8 @@
 
 namespace vora {
 
-// A text id that cannot be mixed up with another kind: `using upload_id = strong_id<struct upload_id_tag>;`
+// A text id that cannot be mixed up with another kind: `using upload_id = strong_id<struct
+// upload_id_tag>;`
 template <class Tag>
 struct strong_id {
     std::string value;

@@ -1,13 +1,13 @@
 #include "libs/config/config.hpp"
 
+#include "libs/base/assert.hpp"
+
+#include <toml++/toml.h>
+
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <sstream>
-
-#include <toml++/toml.h>
-
-#include "libs/base/assert.hpp"
 
 namespace vora::config {
 
@@ -36,7 +36,8 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
         row[0] = i;
         for (std::size_t j = 1; j <= b.size(); ++j) {
             const std::size_t above = row[j];
-            row[j] = std::min({row[j] + 1, row[j - 1] + 1, corner + (a[i - 1] == b[j - 1] ? 0 : 1)});
+            row[j] =
+                std::min({row[j] + 1, row[j - 1] + 1, corner + (a[i - 1] == b[j - 1] ? 0 : 1)});
             corner = above;
         }
     }
@@ -177,7 +178,8 @@ std::string schema::nearest(const std::string& key) const {
     return best;
 }
 
-result<void> schema::set(const std::string& key, const std::string& value, const std::string& source) {
+result<void> schema::set(const std::string& key, const std::string& value,
+                         const std::string& source) {
     const auto found = bindings_.find(key);
     if (found == bindings_.end()) {
         const auto near = nearest(key);

@@ -1,7 +1,10 @@
 #pragma once
-// Configuration: one plain struct per service, its defaults are the embedded mode. A service binds its
-// fields to dotted keys; load() fills them from DIR/vora.toml, then VORA_SECTION_KEY, then
-// --section.key=value, the later winning. An unknown key is an error that names the nearest known one.
+// Configuration: one plain struct per service, its defaults are the embedded mode. A service binds
+// its fields to dotted keys; load() fills them from DIR/vora.toml, then VORA_SECTION_KEY, then
+// --section.key=value, the later winning. An unknown key is an error that names the nearest known
+// one.
+
+#include "libs/base/result.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -11,12 +14,10 @@
 #include <string_view>
 #include <vector>
 
-#include "libs/base/result.hpp"
-
 namespace vora::config {
 
 class schema {
-   public:
+ public:
     // The pointed-to field keeps its default unless a source names the key. Integers refuse values
     // below `least`. Seconds fields have keys that end in _s.
     void add(const std::string& key, std::string* field, const std::string& help);
@@ -27,7 +28,8 @@ class schema {
     void add(const std::string& key, std::chrono::seconds* field, const std::string& help);
     void mark_secret(const std::string& key);  // shown as "***"
 
-    // `toml_path` may be absent on disk. `environment` is usually environ; `flags` are "section.key=value".
+    // `toml_path` may be absent on disk. `environment` is usually environ; `flags` are
+    // "section.key=value".
     result<void> load(const std::string& toml_path, const char* const* environment,
                       const std::vector<std::string>& flags);
     result<void> set(const std::string& key, const std::string& value, const std::string& source);
@@ -40,7 +42,7 @@ class schema {
     };
     std::vector<entry> entries() const;
 
-   private:
+ private:
     struct binding {
         std::string help;
         std::string source = "default";

@@ -1,10 +1,10 @@
 #include "libs/config/config.hpp"
 
-#include <filesystem>
-#include <fstream>
-
 #include <gtest/gtest.h>
 #include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 
 namespace vora::config {
 namespace {
@@ -35,9 +35,12 @@ struct config_test : testing::Test {
 };
 
 TEST_F(config_test, later_sources_win) {
-    write("[upload]\nsize_max_bytes = 200\nexpiry_s = 60\nobject_name = \"a.bin\"\n[server]\nopen = false\n");
+    write(
+        "[upload]\nsize_max_bytes = 200\nexpiry_s = 60\nobject_name = \"a.bin\"\n[server]\nopen = "
+        "false\n");
     const char* environment[] = {"VORA_UPLOAD_SIZE_MAX_BYTES=300", "PATH=/bin", nullptr};
-    ASSERT_TRUE(s.load(path, environment, {"upload.expiry_s=5", "limits.cpu_factor_max=2.5"}).has_value());
+    ASSERT_TRUE(
+        s.load(path, environment, {"upload.expiry_s=5", "limits.cpu_factor_max=2.5"}).has_value());
     EXPECT_EQ(values.size_max_bytes, 300);
     EXPECT_EQ(values.expiry, std::chrono::seconds(5));
     EXPECT_EQ(values.object_name, "a.bin");

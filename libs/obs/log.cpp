@@ -1,7 +1,6 @@
 #include "libs/obs/log.hpp"
 
-#include <cstdio>
-#include <filesystem>
+#include "libs/base/clock.hpp"
 
 #include <nlohmann/json.hpp>
 #include <spdlog/async.h>
@@ -9,7 +8,8 @@
 #include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
-#include "libs/base/clock.hpp"
+#include <cstdio>
+#include <filesystem>
 
 namespace vora::obs {
 
@@ -23,10 +23,14 @@ namespace {
 
 std::string_view name_of(level l) {
     switch (l) {
-        case level::debug: return "debug";
-        case level::info: return "info";
-        case level::warn: return "warn";
-        case level::error: return "error";
+        case level::debug:
+            return "debug";
+        case level::info:
+            return "info";
+        case level::warn:
+            return "warn";
+        case level::error:
+            return "error";
     }
     return "info";
 }
@@ -35,7 +39,8 @@ std::string in_words(const nlohmann::ordered_json& line) {
     std::string text = line["level"].get<std::string>() + ": " + line["event"].get<std::string>();
     for (const auto& [key, value] : line.items()) {
         if (key != "time" && key != "level" && key != "event") {
-            text += "  " + key + "=" + (value.is_string() ? value.get<std::string>() : value.dump());
+            text +=
+                "  " + key + "=" + (value.is_string() ? value.get<std::string>() : value.dump());
         }
     }
     return text;
@@ -49,8 +54,8 @@ logger logger::to_stderr(level least) {
     logger l;
     l.sink_ = std::make_shared<sink>();
     l.sink_->least = least;
-    l.sink_->out = std::make_shared<spdlog::logger>(
-        "vora", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+    l.sink_->out =
+        std::make_shared<spdlog::logger>("vora", std::make_shared<spdlog::sinks::stderr_sink_mt>());
     l.sink_->out->set_pattern("%v");
     l.sink_->out->set_level(spdlog::level::trace);
     return l;
@@ -64,8 +69,7 @@ logger logger::to_file(const std::string& path, level least, std::size_t bytes_m
     l.sink_->least = least;
     l.sink_->words_to_stderr = true;
     l.sink_->out = std::make_shared<spdlog::logger>(
-        "vora",
-        std::make_shared<spdlog::sinks::rotating_file_sink_mt>(path, bytes_max, files_max));
+        "vora", std::make_shared<spdlog::sinks::rotating_file_sink_mt>(path, bytes_max, files_max));
     l.sink_->out->set_pattern("%v");
     l.sink_->out->set_level(spdlog::level::trace);
     l.sink_->out->flush_on(spdlog::level::info);

@@ -1,6 +1,6 @@
 #pragma once
-// Structured logs: an event name and fields. Written in handlers, adapters and app; cores return, they do
-// not log. Never pass a secret: tokens, grants and keys have no place in a field.
+// Structured logs: an event name and fields. Written in handlers, adapters and app; cores return,
+// they do not log. Never pass a secret: tokens, grants and keys have no place in a field.
 
 #include <cstdint>
 #include <initializer_list>
@@ -31,10 +31,11 @@ struct field {
 // Cheap to copy; copies write to the same place. One JSON object a line:
 // {"time":RFC 3339,"level":"info","service":"upload","event":"chunk_written",...fields}
 class logger {
-   public:
+ public:
     logger();  // writes nothing
     static logger to_stderr(level least);
-    // Appends to path, rotated at bytes_max, files_max kept. Errors and warnings also go to stderr in words.
+    // Appends to path, rotated at bytes_max, files_max kept. Errors and warnings also go to stderr
+    // in words.
     static logger to_file(const std::string& path, level least, std::size_t bytes_max,
                           std::size_t files_max);
 
@@ -54,7 +55,7 @@ class logger {
     }
     void flush() const;
 
-   private:
+ private:
     struct sink;
     std::shared_ptr<sink> sink_;
     std::string service_;

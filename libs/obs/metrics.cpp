@@ -1,42 +1,42 @@
 #include "libs/obs/metrics.hpp"
 
-#include <mutex>
-
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
+#include <mutex>
+
 namespace vora::obs {
 
 namespace {
 
 class prometheus_counter final : public counter {
-   public:
+ public:
     explicit prometheus_counter(prometheus::Counter& c) : c_(c) {}
     void add(double n) override { c_.Increment(n); }
 
-   private:
+ private:
     prometheus::Counter& c_;
 };
 
 class prometheus_gauge final : public gauge {
-   public:
+ public:
     explicit prometheus_gauge(prometheus::Gauge& g) : g_(g) {}
     void set(double v) override { g_.Set(v); }
     void add(double n) override { g_.Increment(n); }
 
-   private:
+ private:
     prometheus::Gauge& g_;
 };
 
 class prometheus_histogram final : public histogram {
-   public:
+ public:
     explicit prometheus_histogram(prometheus::Histogram& h) : h_(h) {}
     void observe(double v) override { h_.Observe(v); }
 
-   private:
+ private:
     prometheus::Histogram& h_;
 };
 
@@ -79,7 +79,8 @@ obs::histogram& metrics::histogram(const std::string& name, const std::string& h
     const std::lock_guard guard(state_->lock);
     auto& slot = state_->histograms[{name, l}];
     if (!slot) {
-        auto& family = prometheus::BuildHistogram().Name(name).Help(help).Register(state_->registry);
+        auto& family =
+            prometheus::BuildHistogram().Name(name).Help(help).Register(state_->registry);
         slot = std::make_unique<prometheus_histogram>(family.Add(l, buckets));
     }
     return *slot;

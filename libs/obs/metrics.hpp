@@ -12,28 +12,28 @@ namespace vora::obs {
 using labels = std::map<std::string, std::string>;
 
 class counter {
-   public:
+ public:
     virtual ~counter() = default;
     virtual void add(double n = 1) = 0;
 };
 
 class gauge {
-   public:
+ public:
     virtual ~gauge() = default;
     virtual void set(double v) = 0;
     virtual void add(double n) = 0;
 };
 
 class histogram {
-   public:
+ public:
     virtual ~histogram() = default;
     virtual void observe(double v) = 0;
 };
 
-// One per process. References stay valid as long as the registry. The same name and labels give the same
-// metric. Label values come from small closed sets, never from outside. Any thread.
+// One per process. References stay valid as long as the registry. The same name and labels give the
+// same metric. Label values come from small closed sets, never from outside. Any thread.
 class metrics {
-   public:
+ public:
     metrics();
     ~metrics();
     metrics(const metrics&) = delete;
@@ -45,7 +45,7 @@ class metrics {
     // The text exposition format.
     std::string expose() const;
 
-   private:
+ private:
     struct state;
     std::unique_ptr<state> state_;
 };

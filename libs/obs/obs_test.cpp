@@ -1,12 +1,12 @@
-#include <filesystem>
-#include <fstream>
-#include <sstream>
+#include "libs/obs/log.hpp"
+#include "libs/obs/metrics.hpp"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "libs/obs/log.hpp"
-#include "libs/obs/metrics.hpp"
+#include <filesystem>
+#include <fstream>
+#include <sstream>
 
 namespace vora::obs {
 namespace {
@@ -19,17 +19,21 @@ std::string read_file(const std::filesystem::path& path) {
 }
 
 TEST(logger, writes_one_json_object_a_line_and_survives_bytes_that_are_no_text) {
-    const auto dir = std::filesystem::temp_directory_path() / ("vora_log_" + std::to_string(getpid()));
+    const auto dir =
+        std::filesystem::temp_directory_path() / ("vora_log_" + std::to_string(getpid()));
     {
-        auto log = logger::to_file(dir / "vora.jsonl", level::info, 1 << 20, 2).for_service("upload");
+        auto log =
+            logger::to_file(dir / "vora.jsonl", level::info, 1 << 20, 2).for_service("upload");
         log.info("chunk_written", {{"upload", "ab\n\"c"}, {"bytes", 5}, {"ok", true}});
         log.info("odd", {{"name", std::string("\xff\xfe")}});
         log.debug("hidden");
         log.flush();
     }
     const auto text = read_file(dir / "vora.jsonl");
-    EXPECT_NE(text.find(R"("service":"upload","event":"chunk_written","upload":"ab\n\"c","bytes":5,"ok":true})"),
-              std::string::npos)
+    EXPECT_NE(
+        text.find(
+            R"("service":"upload","event":"chunk_written","upload":"ab\n\"c","bytes":5,"ok":true})"),
+        std::string::npos)
         << text;
     EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);
     std::filesystem::remove_all(dir);

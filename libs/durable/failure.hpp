@@ -20,6 +20,10 @@ struct failure {
 
     static failure application(std::string type, std::string message, bool non_retryable = false);
     static failure cancelled();
+    // type: "start_to_close", "heartbeat" or "schedule_to_close".
+    static failure timeout(std::string type);
+    // What a workflow sees of an activity that did not succeed.
+    static failure activity(std::string activity_type, failure cause);
     // The innermost failure of the chain: what really happened, below the wrapping activity failure.
     const failure& root() const;
     bool is_cancelled() const { return root().what == kind::cancelled; }

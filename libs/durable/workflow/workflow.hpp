@@ -55,6 +55,9 @@ class context {
     }
     // Durable timer. Resolves to true when it fired, false when the workflow was cancelled meanwhile.
     timer_future sleep(milliseconds duration);
+    // Asks one activity to end, or ends one timer (it resolves to false).
+    void cancel(const activity_future& activity);
+    void cancel(const timer_future& timer);
     // The next signal of that name, in order of arrival; those sent before anyone waits are kept. The
     // signal is taken when the future is awaited.
     signal_future next_signal(std::string name);

@@ -27,8 +27,12 @@ def pattern(target, size="320x240", seconds=2, fps=25, sound=None, video=(), out
 
 
 def odd_size(target):
-    # 4:4:4 may have odd sides.
-    return pattern(target, size="241x161", video=["-pix_fmt", "yuv444p"])
+    # testsrc2 rounds to even sides, and only 4:4:4 may have odd ones.
+    ffmpeg(
+        *["-f", "lavfi", "-i", "testsrc=size=241x161:rate=25:duration=2"],
+        *["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv444p", target],
+    )
+    return target
 
 
 def portrait(target):

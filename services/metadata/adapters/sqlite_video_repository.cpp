@@ -1,0 +1,271 @@
+#include "services/metadata/adapters/sqlite_video_repository.hpp"
+
+#include "services/metadata/adapters/sqlite_transaction.hpp"
+
+#include <filesystem>
+#include <mutex>
+
+namespace vora::metadata {
+
+namespace {
+
+// Waiting transactions beyond this are refused: they would only time out later.
+constexpr std::size_t transactions_waiting_max = 512;
+constexpr std::size_t idle_readers_max = 8;
+
+constexpr const char* uploads_of_sql =
+    "SELECT upload_id, video_id, state, updated_at FROM Uploads WHERE video_id = ? LIMIT 1000";
+
+constexpr const char* in_state_sql =
+    "SELECT " VORA_VIDEO_COLUMNS
+    ", EXISTS (SELECT 1 FROM Outbox o WHERE o.video_id = Videos.id"
+    " AND o.generation = Videos.generation AND o.step = 1 AND o.sent_at IS NULL)"
+    " FROM Videos WHERE state = ? AND deleting_at IS NULL AND id > ? ORDER BY id LIMIT ?";
+
+constexpr const char* removable_uploads_sql =
+    "SELECT u.upload_id, u.video_id, u.state, u.updated_at FROM Uploads u"
+    " JOIN Videos v ON v.id = u.video_id"
+    " WHERE u.state = 'surplus' OR (u.state = 'finished' AND v.settled_at <= ?)"
+    " ORDER BY u.updated_at LIMIT ?";
+
+constexpr const char* outbox_view_sql =
+    "SELECT count(*), min(created_at) FROM Outbox WHERE sent_at IS NULL";
+
+std::string list_sql(const list_query& q) {
+    std::string sql = "SELECT " VORA_VIDEO_COLUMNS " FROM Videos WHERE deleting_at IS NULL";
+    if (q.owner) {
+        sql += " AND owner = ?";
+    }
+    if (q.state) {
+        sql += " AND state = ?";
+    }
+    if (q.after) {
+        sql += " AND (created_at, id) < (?, ?)";
+    }
+    return sql + " ORDER BY created_at DESC, id DESC LIMIT ?";
+}
+
+std::vector<video> select_videos(SQLite::Database& db, const list_query& query) {
+    SQLite::Statement q(db, list_sql(query));
+    int next = 1;
+    if (query.owner) {
+        q.bind(next++, *query.owner);
+    }
+    if (query.state) {
+        q.bind(next++, std::string(to_string(*query.state)));
+    }
+    if (query.after) {
+        q.bind(next++, to_unix_ms(query.after->created_at));
+        q.bind(next++, query.after->id.value);
+    }
+    q.bind(next, static_cast<std::int64_t>(query.count_max));
+    std::vector<video> rows;
+    while (q.executeStep()) {
+        rows.push_back(read_video(q));
+    }
+    return rows;
+}
+
+std::vector<upload_record> read_uploads(SQLite::Statement& q) {
+    std::vector<upload_record> rows;
+    while (q.executeStep()) {
+        rows.push_back(read_upload(q));
+    }
+    return rows;
+}
+
+result<void> run_transaction(SQLite::Database& db, const video_repository::transaction_body& body) {
+    return guarded([&]() -> result<void> {
+        SQLite::Transaction transaction(db, SQLite::TransactionBehavior::IMMEDIATE);
+        sqlite_transaction t(db);
+        if (auto r = body(t); !r) {
+            return r;  // the destructor rolls back
+        }
+        transaction.commit();
+        return {};
+    });
+}
+
+}  // namespace
+
+struct sqlite_video_repository::state {
+    state(blocking_pool& r, std::string path) : readers(r) { options.path = std::move(path); }
+
+    template <class F>
+    auto read(F f) -> decltype(f(std::declval<SQLite::Database&>())) {
+        using R = decltype(f(std::declval<SQLite::Database&>()));
+        return guarded([&]() -> R {
+            auto connection = borrow();
+            auto r = f(connection->db());
+            // Only a connection that worked goes back; a broken one is opened anew next time.
+            give_back(std::move(connection));
+            return r;
+        });
+    }
+
+    std::unique_ptr<sqlite_connection> borrow() {
+        {
+            const std::lock_guard lock(mutex);
+            if (!idle.empty()) {
+                auto connection = std::move(idle.back());
+                idle.pop_back();
+                return connection;
+            }
+        }
+        return std::make_unique<sqlite_connection>(options, false);
+    }
+    void give_back(std::unique_ptr<sqlite_connection> connection) {
+        const std::lock_guard lock(mutex);
+        if (idle.size() < idle_readers_max) {
+            idle.push_back(std::move(connection));
+        }
+    }
+
+    blocking_pool& readers;
+    sqlite_options options;
+    std::mutex mutex;
+    std::vector<std::unique_ptr<sqlite_connection>> idle;
+    std::unique_ptr<sqlite_connection> writer;  // used by the writing thread only
+    std::size_t waiting = 0;                    // used by the loop only
+};
+
+sqlite_video_repository::sqlite_video_repository(blocking_pool& readers, std::string path)
+    : state_(std::make_shared<state>(readers, std::move(path))) {}
+
+sqlite_video_repository::~sqlite_video_repository() = default;
+
+result<void> sqlite_video_repository::open() {
+    return guarded([&]() -> result<void> {
+        state_->writer = std::make_unique<sqlite_connection>(state_->options, true);
+        std::error_code ignored;  // a file system without modes is no reason to refuse
+        std::filesystem::permissions(
+            state_->options.path,
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write, ignored);
+        return migrate(state_->writer->db());
+    });
+}
+
+task<result<void>> sqlite_video_repository::in_transaction(transaction_body body) {
+    auto s = state_;
+    if (s->waiting >= transactions_waiting_max) {
+        co_return fail(errc::unavailable, "database_overloaded", "too many changes at once");
+    }
+    struct waiting_count {
+        std::size_t& n;
+        explicit waiting_count(std::size_t& count) : n(count) { ++n; }
+        ~waiting_count() { --n; }
+    };
+    const waiting_count counted(s->waiting);
+    auto done = co_await writing_.run(
+        [s, b = std::move(body)] { return run_transaction(s->writer->db(), b); });
+    co_return done;
+}
+
+task<result<std::optional<video>>> sqlite_video_repository::find(video_id id) {
+    auto r = co_await state_->readers.run([s = state_, id = std::move(id)] {
+        return s->read([&](SQLite::Database& db) -> result<std::optional<video>> {
+            return select_video(db, id);
+        });
+    });
+    co_return r;
+}
+
+task<result<std::vector<video>>> sqlite_video_repository::list(list_query q) {
+    auto r = co_await state_->readers.run([s = state_, q = std::move(q)] {
+        return s->read([&](SQLite::Database& db) -> result<std::vector<video>> {
+            return select_videos(db, q);
+        });
+    });
+    co_return r;
+}
+
+task<result<std::optional<upload_record>>> sqlite_video_repository::find_upload(upload_id id) {
+    auto r = co_await state_->readers.run([s = state_, id = std::move(id)] {
+        return s->read([&](SQLite::Database& db) -> result<std::optional<upload_record>> {
+            return select_upload(db, id);
+        });
+    });
+    co_return r;
+}
+
+task<result<std::vector<upload_record>>> sqlite_video_repository::uploads_of(video_id id) {
+    auto r = co_await state_->readers.run([s = state_, id = std::move(id)] {
+        return s->read([&](SQLite::Database& db) -> result<std::vector<upload_record>> {
+            SQLite::Statement q(db, uploads_of_sql);
+            q.bind(1, id.value);
+            return read_uploads(q);
+        });
+    });
+    co_return r;
+}
+
+task<result<std::vector<unsettled_video>>> sqlite_video_repository::in_state(
+    video_state wanted, video_id after, std::size_t count_max) {
+    auto r =
+        co_await state_->readers.run([s = state_, wanted, after = std::move(after), count_max] {
+            return s->read([&](SQLite::Database& db) -> result<std::vector<unsettled_video>> {
+                SQLite::Statement q(db, in_state_sql);
+                q.bind(1, std::string(to_string(wanted)));
+                q.bind(2, after.value);
+                q.bind(3, static_cast<std::int64_t>(count_max));
+                std::vector<unsettled_video> rows;
+                while (q.executeStep()) {
+                    rows.push_back({read_video(q), q.getColumn(video_column_count).getInt() != 0});
+                }
+                return rows;
+            });
+        });
+    co_return r;
+}
+
+task<result<std::vector<upload_record>>> sqlite_video_repository::removable_uploads(
+    timestamp settled_before, std::size_t count_max) {
+    auto r = co_await state_->readers.run([s = state_, settled_before, count_max] {
+        return s->read([&](SQLite::Database& db) -> result<std::vector<upload_record>> {
+            SQLite::Statement q(db, removable_uploads_sql);
+            q.bind(1, to_unix_ms(settled_before));
+            q.bind(2, static_cast<std::int64_t>(count_max));
+            return read_uploads(q);
+        });
+    });
+    co_return r;
+}
+
+task<result<outbox_view>> sqlite_video_repository::outbox() {
+    auto r = co_await state_->readers.run([s = state_] {
+        return s->read([](SQLite::Database& db) -> result<outbox_view> {
+            SQLite::Statement q(db, outbox_view_sql);
+            q.executeStep();
+            outbox_view view;
+            view.pending = q.getColumn(0).getInt64();
+            if (const auto oldest = q.getColumn(1); !oldest.isNull()) {
+                view.oldest = from_unix_ms(oldest.getInt64());
+            }
+            return view;
+        });
+    });
+    co_return r;
+}
+
+task<result<void>> sqlite_video_repository::ping() {
+    auto r = co_await state_->readers.run([s = state_] {
+        return s->read([](SQLite::Database& db) -> result<void> {
+            SQLite::Statement q(db, "SELECT version FROM schema_version");
+            q.executeStep();
+            return {};
+        });
+    });
+    co_return r;
+}
+
+result<std::string> sqlite_path(const std::string& url) {
+    constexpr std::string_view scheme = "sqlite:";
+    if (!url.starts_with(scheme) || url.size() == scheme.size() ||
+        url.starts_with("sqlite::memory")) {
+        return fail(errc::invalid_argument, "bad_database_url",
+                    "expected \"sqlite:PATH\", not \"" + url + "\"");
+    }
+    return url.substr(scheme.size());
+}
+
+}  // namespace vora::metadata

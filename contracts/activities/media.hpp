@@ -1,6 +1,8 @@
 #pragma once
-// What workflows ask of the transcoding worker (task queue "media"): keys, ids and plans in, facts
-// out. Never media bytes, never anything that grows with the length of the video.
+// What workflows ask of the transcoding worker: keys, ids and plans in, facts out. Never media
+// bytes, never anything that grows with the length of the video. Two task queues: "media" for
+// encodes, few at a time, and "media-light" for what takes seconds and must not wait behind an
+// encode.
 
 #include "libs/durable/options.hpp"
 
@@ -41,7 +43,11 @@ struct probe_facts {
     int coded_width = 0;
     int coded_height = 0;
     int rotation_degrees = 0;
-    double fps = 0;  // average
+    double fps = 0;          // average
+    double fps_nominal = 0;  // the container's base rate; differs from fps when the rate varies
+    double video_duration_s = 0;  // declared by the video track itself
+    double video_end_s = 0;       // end of the last video packet that is really there, from start_s
+    std::int64_t video_packets = 0;
     std::string pixel_format;
     int audio_channels = 0;
     int audio_sample_rate = 0;
@@ -50,8 +56,9 @@ struct probe_facts {
     NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(probe_facts, container, size_bytes, duration_s,
                                                 start_s, has_video, has_audio, video_codec,
                                                 audio_codec, width, height, coded_width,
-                                                coded_height, rotation_degrees, fps, pixel_format,
-                                                audio_channels, audio_sample_rate,
+                                                coded_height, rotation_degrees, fps, fps_nominal,
+                                                video_duration_s, video_end_s, video_packets,
+                                                pixel_format, audio_channels, audio_sample_rate,
                                                 video_stream_index, audio_stream_index)
 };
 
@@ -76,12 +83,13 @@ struct encode_plan {
     int audio_stream_index = -1;
     std::string preset = "veryfast";
     double thumbnail_at_s = 0;
-    double duration_s = 0;             // declared, for progress
+    double duration_s = 0;             // declared: what decoding is measured against
+    double output_s_max = 0;           // nothing is encoded beyond; 0 = no limit
     std::int64_t cpu_seconds_max = 0;  // of the encoder process; 0 = no limit
     NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(encode_plan, rungs, fps, segment_s, audio,
                                                 audio_bitrate, video_stream_index,
                                                 audio_stream_index, preset, thumbnail_at_s,
-                                                duration_s, cpu_seconds_max)
+                                                duration_s, output_s_max, cpu_seconds_max)
 };
 
 struct encode_input {
@@ -151,12 +159,14 @@ struct nothing {
     friend void from_json(const nlohmann::json&, nothing&) {}
 };
 
-// Failure types: input_empty input_not_video input_no_video input_too_long input_too_many_pixels
-// input_damaged (all non-retryable), encoder_crashed (retryable), storage_unavailable (retryable).
-inline constexpr durable::activity_type<probe_input, probe_facts> probe{"probe", "media"};
+// Failure types: input_empty input_not_video input_too_many_pixels input_unsupported_codec
+// input_damaged input_too_expensive output_conflict (all non-retryable), encoder_crashed
+// (retryable), storage_unavailable (retryable). What follows from facts alone (input_no_video,
+// input_too_long, input_too_many_pixels) the workflow decides.
+inline constexpr durable::activity_type<probe_input, probe_facts> probe{"probe", "media-light"};
 inline constexpr durable::activity_type<encode_input, encode_result> encode{"encode", "media"};
-inline constexpr durable::activity_type<publish_input, nothing> publish{"publish", "media"};
+inline constexpr durable::activity_type<publish_input, nothing> publish{"publish", "media-light"};
 // Removes everything under output_prefix: compensation and deletion.
-inline constexpr durable::activity_type<cleanup_input, nothing> cleanup{"cleanup", "media"};
+inline constexpr durable::activity_type<cleanup_input, nothing> cleanup{"cleanup", "media-light"};
 
 }  // namespace vora::contracts

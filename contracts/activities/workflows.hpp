@@ -19,9 +19,8 @@ struct ingest_input {
     std::int64_t source_bytes = 0;
     std::string output_prefix;  // "{video_id}/"
     media_limits limits;
-    double cpu_factor_max = 0;  // CPU seconds of encoding per second of input; 0 = no limit
-    std::int64_t retry_budget_s =
-        0;  // schedule-to-close of each media activity beyond its own time
+    double cpu_factor_max = 0;        // CPU seconds of encoding per second of input; 0 = no limit
+    std::int64_t retry_budget_s = 0;  // how long trouble with the object store is put up with
     NLOHMANN_DEFINE_TYPE_INTRUSIVE_WITH_DEFAULT(ingest_input, video_id, generation, source_key,
                                                 source_bytes, output_prefix, limits, cpu_factor_max,
                                                 retry_budget_s)

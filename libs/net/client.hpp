@@ -19,7 +19,7 @@ struct client_request {
     // stream_length.
     body_source* stream = nullptr;
     std::uint64_t stream_length = 0;
-    // From connect to the last byte of the answer's header.
+    // From connect to the last byte of the answer's header; then once more for the answer's body.
     std::chrono::milliseconds deadline{10'000};
     std::size_t body_bytes_max = 4 << 20;  // of the answer
     // Called after each piece of `stream` was handed to the socket, with the total so far.
@@ -33,9 +33,11 @@ struct client_response {
 };
 
 // HTTP/1.1 client with a kept-alive pool per host. Does not follow redirects, does not retry except
-// once when a kept-alive connection turns out to be dead before any byte of the answer. One loop.
-// Errors: unavailable ("connect_failed", "connection_lost"), deadline_exceeded, resource_exhausted
-// ("answer_too_large"), invalid_argument ("bad_url").
+// once when a kept-alive connection turns out to be dead before any byte of the answer. An answer
+// that comes while the body is still being sent ends the sending. One loop; calls are independent
+// of each other. Errors: unavailable ("connect_failed", "connection_lost", "bad_answer"),
+// deadline_exceeded, resource_exhausted ("answer_too_large"), invalid_argument ("bad_url",
+// "bad_header"); an error of `stream` is handed on as it is.
 class client {
  public:
     explicit client(executor ex, std::size_t idle_per_host_max = 16);

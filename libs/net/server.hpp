@@ -42,8 +42,8 @@ class server {
     ~server();
     server(const server&) = delete;
 
-    // Binds only: address() is known from then on, connections wait in the backlog until start(). For an
-    // owner whose routes need the address. Optional: start() binds if this was not called.
+    // Binds only: address() is known from then on, connections wait in the backlog until start().
+    // For an owner whose routes need the address. Optional: start() binds if this was not called.
     result<void> bind();
     // Before start() only: replaces the routes given to the constructor.
     void set_routes(router routes);

@@ -1,0 +1,96 @@
+#pragma once
+// A socket with an input buffer, deadlines and a minimum rate. Private to libs/net.
+//
+// Deadlines cost nothing per read: a wait only notes when it ends, and the server's tick calls
+// check(), which cancels the wait that is overdue. One coroutine at a time uses a stream.
+
+#include "libs/base/task.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+namespace vora::net {
+
+using steady_time = std::chrono::steady_clock::time_point;
+
+// Judges a peer by the bytes it moved during the time we waited for it, window by window: bytes of
+// a fast start do not pay for dripping later. Time that we spend ourselves does not count.
+class rate_watch {
+ public:
+    rate_watch(std::uint64_t bytes_per_s_min, std::chrono::milliseconds grace,
+               std::chrono::milliseconds idle);
+
+    // Until when a wait that starts now may last.
+    steady_time deadline(steady_time now) const;
+    void add(std::chrono::steady_clock::duration waited, std::uint64_t bytes);
+
+ private:
+    std::chrono::steady_clock::duration grace_;
+    std::chrono::steady_clock::duration idle_;
+    std::uint64_t window_bytes_min_;
+    std::chrono::steady_clock::duration waited_{0};
+    std::uint64_t bytes_ = 0;
+    bool slow_ = false;
+};
+
+class tcp_stream {
+ public:
+    enum class outcome { ok, closed, timed_out };
+    struct transfer {
+        outcome how = outcome::ok;
+        std::size_t bytes = 0;
+    };
+
+    tcp_stream(boost::asio::ip::tcp::socket socket, std::size_t buffer_bytes);
+
+    // What was received and not consumed yet.
+    std::string_view buffered() const { return {buffer_.get() + begin_, end_ - begin_}; }
+    void consume(std::size_t bytes);
+
+    // Receives more behind what is buffered; there must be room.
+    task<transfer> fill(steady_time deadline);
+    task<transfer> fill(rate_watch& rate);
+    // Receives into `into`; what does not fit there goes to the (empty) buffer when `spill` is set,
+    // so that data and the framing behind it cost one call. `bytes` counts `into` only.
+    task<transfer> read_into(std::span<char> into, bool spill, rate_watch& rate);
+    task<transfer> write_all(std::string_view first, std::string_view second, rate_watch& rate);
+
+    // Bytes wait in the socket that were not received yet.
+    bool has_input();
+    // A connection that has been left alone: neither ended nor with bytes that nobody asked for.
+    bool is_quiet();
+    // Ends the wait that is overdue at `now`.
+    void check(steady_time now);
+    // Ends the present wait with `closed`.
+    void interrupt();
+    void shutdown_send();
+    void close();
+
+ private:
+    template <class Buffers>
+    task<transfer> read_some(Buffers buffers, steady_time deadline);
+    template <class Buffers>
+    task<transfer> write_some(Buffers buffers, steady_time deadline);
+    void begin_wait(steady_time deadline);
+    // True when our own deadline or interrupt() ended the wait; a cancelled coroutine is thrown
+    // out.
+    transfer end_wait(const boost::system::error_code& ec, std::size_t bytes);
+
+    boost::asio::ip::tcp::socket socket_;
+    std::unique_ptr<char[]> buffer_;
+    std::size_t capacity_;
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+    steady_time deadline_ = steady_time::max();
+    bool timed_out_ = false;
+    bool interrupted_ = false;
+    // So many transfers in a row may go without yielding to the loop.
+    int turns_ = 0;
+};
+
+}  // namespace vora::net

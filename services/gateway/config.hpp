@@ -1,0 +1,26 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace vora::config {
+class schema;
+}
+
+namespace vora::gateway {
+
+struct config {
+    std::string metadata_url;     // "http://127.0.0.1:PORT", the internal listener of metadata
+    std::string internal_secret;  // shared by the services; bound by the composition root
+    std::int64_t metadata_deadline_ms = 2000;
+    std::int64_t store_deadline_ms = 4000;         // until the first byte
+    std::int64_t store_read_deadline_ms = 10'000;  // between two pieces of a body
+    std::chrono::seconds stale{86'400};
+    std::int64_t answers_max = 1024;
+    std::int64_t lookups_max = 256;
+
+    void bind(vora::config::schema& s);
+};
+
+}  // namespace vora::gateway

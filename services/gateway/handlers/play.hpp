@@ -1,0 +1,57 @@
+#pragma once
+// /play/{grant}/{video_id}/{path...} over HTTP: grants, conditions, ranges, cache and CORS headers.
+
+#include "libs/auth/grant.hpp"
+#include "libs/base/clock.hpp"
+#include "libs/net/router.hpp"
+#include "libs/obs/log.hpp"
+#include "libs/obs/metrics.hpp"
+#include "services/gateway/core/delivery.hpp"
+#include "services/gateway/core/store_gate.hpp"
+#include "services/gateway/handlers/conditional.hpp"
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace vora::gateway {
+
+class play_handler {
+ public:
+    // `answers_max`: requests served at once, streams that are being sent included.
+    play_handler(delivery& delivery, store_gate& store, auth::grant_keys keys,
+                 const clock_source& clock, obs::logger log, obs::metrics& metrics,
+                 std::size_t answers_max);
+    ~play_handler();
+    play_handler(const play_handler&) = delete;
+
+    // Everything under /play: every answer, refusals included, can be read by a page of any origin.
+    net::router routes();
+
+ private:
+    struct meters;
+    struct permission;
+    struct target;
+    class slot;
+    class object_source;
+
+    task<net::response> get(net::request& r);
+    task<net::response> serve(net::request& r, target& t);
+    task<net::response> serve_object(const net::request& r, const target& t, std::string key,
+                                     slot s);
+    net::response serve_master(const net::request& r, const target& t, std::string text);
+    net::response store_failure(const net::request& r, const target& t, const std::string& key,
+                                const error& e);
+    result<permission> check_grant(std::string_view grant, std::string_view video_id) const;
+
+    delivery& delivery_;
+    store_gate& store_;
+    auth::grant_keys keys_;
+    const clock_source& clock_;
+    obs::logger log_;
+    std::unique_ptr<meters> meters_;
+    std::size_t answers_ = 0;
+    std::size_t answers_max_;
+};
+
+}  // namespace vora::gateway

@@ -61,10 +61,19 @@ def problem(answer, status, code=None):
 
 @pytest.mark.parametrize(
     "token",
-    [None, "", "x", "a.b.c", "e30.e30.", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiIsInNjb3BlIjoiYWRtaW4ifQ."],
+    [
+        None,
+        "",
+        "x",
+        "a.b.c",
+        "e30.e30.",
+        "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZG1pbiIsInNjb3BlIjoiYWRtaW4ifQ.",
+    ],
     ids=["none", "empty", "a word", "three words", "empty parts", "alg none"],
 )
-@pytest.mark.parametrize("method,path", [("GET", ""), ("POST", ""), ("GET", "/{id}"), ("DELETE", "/{id}")])
+@pytest.mark.parametrize(
+    "method,path", [("GET", ""), ("POST", ""), ("GET", "/{id}"), ("DELETE", "/{id}")]
+)
 def test_without_a_valid_token_everything_is_401(vora, video, token, method, path):
     client = Api(vora.url, token)
     path = "/v1/videos" + path.format(id=video["id"])
@@ -199,7 +208,13 @@ def test_a_body_that_is_too_large_is_413(api):
 
 @pytest.mark.parametrize(
     "title",
-    ["'; DROP TABLE Videos; --", "<script>alert(1)</script>", "снег ❄ 雪", 'a "quoted" \\ one', "%s %n {0}"],
+    [
+        "'; DROP TABLE Videos; --",
+        "<script>alert(1)</script>",
+        "снег ❄ 雪",
+        'a "quoted" \\ one',
+        "%s %n {0}",
+    ],
 )
 def test_a_title_comes_back_as_it_was_given(api, title):
     video = api.create(title, description=title)
@@ -218,7 +233,9 @@ def test_an_id_is_a_uuid_and_times_are_rfc_3339(video):
     assert datetime.timedelta(hours=23) < left < datetime.timedelta(hours=25)
 
 
-@pytest.mark.parametrize("video_id", ["x", "0", "../videos", "7B0E5A5E", "%00", "7b0e5a5e-0000-4000-8000-00000000000g"])
+@pytest.mark.parametrize(
+    "video_id", ["x", "0", "../videos", "7B0E5A5E", "%00", "7b0e5a5e-0000-4000-8000-00000000000g"]
+)
 def test_an_id_that_is_none_is_not_found(api, video_id):
     assert api.call("GET", f"/v1/videos/{video_id}").status_code in (400, 404)
 
@@ -228,9 +245,15 @@ def test_an_id_that_is_none_is_not_found(api, video_id):
 
 def test_patch_changes_the_three_fields_and_counts_the_version(api, video):
     path = f"/v1/videos/{video['id']}"
-    answer = api.call("PATCH", path, 200, json={"title": "new", "description": "", "visibility": "public"})
+    answer = api.call(
+        "PATCH", path, 200, json={"title": "new", "description": "", "visibility": "public"}
+    )
     changed = answer.json()
-    assert (changed["title"], changed["description"], changed["visibility"]) == ("new", "", "public")
+    assert (changed["title"], changed["description"], changed["visibility"]) == (
+        "new",
+        "",
+        "public",
+    )
     assert changed["version"] == video["version"] + 1
     assert answer.headers["ETag"] == f'"{changed["version"]}"'
     assert changed["created_at"] == video["created_at"]
@@ -266,7 +289,11 @@ def test_methods_and_paths_that_are_not_there_say_so(api, video):
     assert "GET" in api.call("PUT", f"/v1/videos/{video['id']}", json={}).headers["Allow"]
     problem(api.call("GET", "/v1/nothing"), 404)
     problem(api.call("POST", f"/v1/videos/{video['id']}/reprocess"), 404)
-    for path in ("/internal/uploads/" + "0" * 32, f"/internal/playback/{video['id']}", "/internal/hooks/upload"):
+    for path in (
+        "/internal/uploads/" + "0" * 32,
+        f"/internal/playback/{video['id']}",
+        "/internal/hooks/upload",
+    ):
         assert api.call("GET", path).status_code == 404, "internal paths are not outside"
         assert api.call("POST", path).status_code in (404, 405)
 
@@ -282,7 +309,9 @@ def test_a_list_pages_through_everything_newest_first(vora):
     between = anna.create("made between two pages")["id"]
     rest, token = [], first["next_page_token"]
     while token:
-        page = anna.call("GET", "/v1/videos", 200, params={"page_size": 3, "page_token": token}).json()
+        page = anna.call(
+            "GET", "/v1/videos", 200, params={"page_size": 3, "page_token": token}
+        ).json()
         rest += [v["id"] for v in page["videos"]]
         token = page.get("next_page_token")
     assert rest == made[3::-1], "a page is neither shifted nor doubled by what is new"
@@ -299,7 +328,14 @@ def test_a_list_can_be_narrowed_to_a_state(api, video):
 
 @pytest.mark.parametrize(
     "query",
-    ["page_size=0", "page_size=-1", "page_size=x", "page_size=201", "state=LOST", "page_token=nonsense"],
+    [
+        "page_size=0",
+        "page_size=-1",
+        "page_size=x",
+        "page_size=201",
+        "state=LOST",
+        "page_token=nonsense",
+    ],
 )
 def test_a_question_that_makes_no_sense_is_400(api, query):
     answer = api.call("GET", f"/v1/videos?{query}")
@@ -341,7 +377,9 @@ def test_completing_with_an_unknown_or_foreign_upload_is_404(api, video):
     api.delete(other["id"])
 
 
-@pytest.mark.parametrize("body", [{}, {"upload_id": 5}, {"upload_id": None}, {"upload_id": "", "x": 1}])
+@pytest.mark.parametrize(
+    "body", [{}, {"upload_id": 5}, {"upload_id": None}, {"upload_id": "", "x": 1}]
+)
 def test_completing_without_an_upload_is_400(api, video, body):
     answer = api.call("POST", f"/v1/videos/{video['id']}/complete", json=body)
     problem(answer, 400)

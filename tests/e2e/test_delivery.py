@@ -31,11 +31,14 @@ class Played:
         return urllib.parse.urljoin(base, names.get(what, what))
 
     def stored(self, what):
-        return self.vora.processed(self.video["id"]) / {
-            "playlist": f"{self.name}/playlist.m3u8",
-            "segment": f"{self.name}/seg_01.ts",
-            "poster": "thumbnail.jpg",
-        }[what]
+        return (
+            self.vora.processed(self.video["id"])
+            / {
+                "playlist": f"{self.name}/playlist.m3u8",
+                "segment": f"{self.name}/seg_01.ts",
+                "poster": "thumbnail.jpg",
+            }[what]
+        )
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +118,9 @@ def test_a_range_outside_is_416_and_tells_the_size(played, spec):
     assert answer.headers["Content-Range"] == f"bytes */{size}"
 
 
-@pytest.mark.parametrize("spec", ["bytes=5-2", "bytes=x", "items=0-5", "bytes=0-1,5-6", "bytes=", "0-5"])
+@pytest.mark.parametrize(
+    "spec", ["bytes=5-2", "bytes=x", "items=0-5", "bytes=0-1,5-6", "bytes=", "0-5"]
+)
 def test_a_range_that_is_none_or_several_is_the_whole(played, spec):
     answer = get(played.url("segment"), Range=spec)
     assert answer.status_code == 200
@@ -302,7 +307,10 @@ def test_a_preflight_allows_ranges_from_any_page(played):
 
 def test_refusals_have_cors_too_so_that_a_player_can_read_them(played):
     for url in (with_grant(played.grant, "x"), played.url("nothing.ts")):
-        assert get(url, Origin="https://elsewhere.example").headers["Access-Control-Allow-Origin"] == "*"
+        assert (
+            get(url, Origin="https://elsewhere.example").headers["Access-Control-Allow-Origin"]
+            == "*"
+        )
 
 
 def test_playback_survives_a_restart_and_another_port(make_vora):

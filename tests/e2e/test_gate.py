@@ -32,14 +32,18 @@ REFUSED = {
     "te identity": post(GOOD + b"Transfer-Encoding: identity\r\n", CHUNKED),
     "te gzip, chunked": post(GOOD + b"Transfer-Encoding: gzip, chunked\r\n", CHUNKED),
     "te chunked, chunked": post(GOOD + b"Transfer-Encoding: chunked, chunked\r\n", CHUNKED),
-    "te twice": post(GOOD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", CHUNKED),
+    "te twice": post(
+        GOOD + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", CHUNKED
+    ),
     "te empty": post(GOOD + b"Transfer-Encoding:\r\n", CHUNKED),
     "te in quotes": post(GOOD + b'Transfer-Encoding: "chunked"\r\n', CHUNKED),
     "te with a tab inside": post(GOOD + b"Transfer-Encoding: chun\tked\r\n", CHUNKED),
     "te vertical tab": post(GOOD + b"Transfer-Encoding: \x0bchunked\r\n", CHUNKED),
     "te and length": post(GOOD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", CHUNKED),
     "length and te": post(GOOD + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", CHUNKED),
-    "te on 1.0": post(GOOD + b"Transfer-Encoding: chunked\r\n", CHUNKED, b"POST /v1/videos HTTP/1.0"),
+    "te on 1.0": post(
+        GOOD + b"Transfer-Encoding: chunked\r\n", CHUNKED, b"POST /v1/videos HTTP/1.0"
+    ),
     "two lengths": post(GOOD + b"Content-Length: 5\r\nContent-Length: 6\r\n", b"hello"),
     "two equal lengths": post(GOOD + b"Content-Length: 5\r\nContent-Length: 5\r\n", b"hello"),
     "length list": post(GOOD + b"Content-Length: 5, 5\r\n", b"hello"),
@@ -102,7 +106,9 @@ REFUSED = {
 
 TOO_LARGE = {
     "one long field": get(b"GET /livez HTTP/1.1", GOOD + b"X-A: " + b"a" * 40_000 + b"\r\n"),
-    "many fields": get(b"GET /livez HTTP/1.1", GOOD + b"".join(b"X-%d: a\r\n" % n for n in range(200))),
+    "many fields": get(
+        b"GET /livez HTTP/1.1", GOOD + b"".join(b"X-%d: a\r\n" % n for n in range(200))
+    ),
     "a long target": get(b"GET /" + b"a" * 40_000 + b" HTTP/1.1"),
     "a head that never ends": b"GET /livez HTTP/1.1\r\n" + GOOD + b"X-A: b\r\n" * 20_000,
 }
@@ -201,7 +207,9 @@ def test_a_chunked_body_within_the_rules_is_read(vora):
 
 def test_expect_continue_is_refused_before_the_body_is_sent(vora):
     # No token: the answer must come although the body never does.
-    head = GOOD + b"Content-Type: application/json\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n"
+    head = (
+        GOOD + b"Content-Type: application/json\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n"
+    )
     found = raw.exchange(vora.address, post(head), timeout_s=3)
     assert found.statuses == [401]
 

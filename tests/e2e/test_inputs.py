@@ -17,7 +17,9 @@ def refused(api, path, code, timeout_s=120):
     video, _ = api.upload(path)
     final = api.wait_state(video["id"], "FAILED", timeout_s)
     assert final["error"]["code"] == code, final["error"]
-    assert final["error"]["detail"] and "/" not in final["error"]["detail"], "a detail names no path"
+    assert final["error"]["detail"] and "/" not in final["error"]["detail"], (
+        "a detail names no path"
+    )
     assert final["renditions"] == [] and final["playable_at"] is None
     return final
 
@@ -31,7 +33,9 @@ def test_zero_bytes_are_input_empty(api, tmp_path):
     refused(api, path, "input_empty")
 
 
-@pytest.mark.parametrize("kind", ["text", "one byte", "zeros", "random", "zip", "jpeg", "png", "html"])
+@pytest.mark.parametrize(
+    "kind", ["text", "one byte", "zeros", "random", "zip", "jpeg", "png", "html"]
+)
 def test_what_is_no_media_at_all_is_input_not_video(api, tmp_path, kind):
     path = tmp_path / "movie.mp4"
     if kind == "zip":
@@ -39,7 +43,9 @@ def test_what_is_no_media_at_all_is_input_not_video(api, tmp_path, kind):
     elif kind == "jpeg":
         path = clip("photo")
     elif kind == "png":
-        generated.ffmpeg("-f", "lavfi", "-i", "testsrc2", "-frames:v", "1", "-f", "image2", "-c:v", "png", path)
+        generated.ffmpeg(
+            "-f", "lavfi", "-i", "testsrc2", "-frames:v", "1", "-f", "image2", "-c:v", "png", path
+        )
     else:
         path.write_bytes(
             {
@@ -169,9 +175,7 @@ def test_a_clip_shorter_than_a_second_is_ready(api, tmp_path):
 
 def test_thirty_seconds_of_a_phones_clip_are_ready_and_right(api, inputs, tmp_path):
     path = inputs("repeated", "phone", 30)
-    final, found = ready(
-        api, path, tmp_path, names=["1080p", "720p", "360p"], audio=True
-    )
+    final, found = ready(api, path, tmp_path, names=["1080p", "720p", "360p"], audio=True)
     assert abs(final["duration_s"] - 30) < 0.7
     assert len({r.frames for r in found.values()}) == 1
     for rendition in found.values():
@@ -223,7 +227,9 @@ def test_the_ladder_never_goes_above_the_source(api, inputs, tmp_path, size, nam
 
 
 def test_segments_last_four_seconds_and_begin_together(api, inputs, tmp_path):
-    _, found = ready(api, inputs("pattern", "1280x720", 9), tmp_path, names=["720p", "360p"], frames=225)
+    _, found = ready(
+        api, inputs("pattern", "1280x720", 9), tmp_path, names=["720p", "360p"], frames=225
+    )
     for rendition in found.values():
         lengths = [s.duration_s for s in rendition.segments]
         assert lengths[:2] == pytest.approx([4, 4], abs=0.05) and len(lengths) == 3
@@ -233,7 +239,9 @@ def test_segments_last_four_seconds_and_begin_together(api, inputs, tmp_path):
 
 
 def test_limits_of_length_pixels_and_bytes_are_named(make_vora, inputs, tmp_path):
-    server = make_vora("--limits.duration_max_s=3", "--limits.pixels_max=100000", "--upload.size_max_bytes=200000")
+    server = make_vora(
+        "--limits.duration_max_s=3", "--limits.pixels_max=100000", "--upload.size_max_bytes=200000"
+    )
     api = server.start().api
     refused(api, clip("tiny"), "input_too_long")
     refused(api, inputs("pattern", "426x240", 1), "input_too_many_pixels")
@@ -273,4 +281,6 @@ def test_an_encoder_that_crashes_every_time_is_encoder_crashed(make_vora, tmp_pa
         tool.chmod(0o755)
     server = make_vora(f"--media.ffmpeg={tools / 'ffmpeg'}").start()
     refused(server.api, clip("tiny"), "encoder_crashed", 180)
-    assert not [p for p in server.processed().rglob("*") if p.is_file()], "nothing half-made is left"
+    assert not [p for p in server.processed().rglob("*") if p.is_file()], (
+        "nothing half-made is left"
+    )

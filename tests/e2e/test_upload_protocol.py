@@ -73,7 +73,11 @@ def test_creation_answers_a_location_of_the_same_origin_with_a_grant(creation):
 
 
 def test_every_answer_names_the_version(upload):
-    for answer in (upload.request("HEAD", upload.location), upload.patch(0, b"x"), upload.patch(9, b"x")):
+    for answer in (
+        upload.request("HEAD", upload.location),
+        upload.patch(0, b"x"),
+        upload.patch(9, b"x"),
+    ):
         assert answer.headers["Tus-Resumable"] == "1.0.0", answer.status_code
 
 
@@ -207,7 +211,9 @@ def test_a_stalled_writer_gives_way_to_a_new_one(vora, upload):
     with socket.create_connection(vora.address) as s:
         s.sendall(patch_head(parts, vora, 0, 1000) + upload.data[:100])
         answer = wait_until(
-            lambda: upload.patch(upload.offset(), upload.data[upload.acknowledged :]).status_code == 204,
+            lambda: (
+                upload.patch(upload.offset(), upload.data[upload.acknowledged :]).status_code == 204
+            ),
             20,
             "the second writer succeeds while the first holds its connection open",
         )
@@ -277,7 +283,12 @@ def test_headers_suffice_on_the_bare_path_and_neither_is_401(video, creation, up
     location = without_grant(urllib.parse.urljoin(bare, answer.headers["Location"]))
     granted = session().head(location, headers={**TUS, **video["upload"]["headers"]}, timeout=10)
     assert granted.status_code in (200, 204)
-    for method, url in (("POST", bare), ("HEAD", location), ("PATCH", location), ("DELETE", location)):
+    for method, url in (
+        ("POST", bare),
+        ("HEAD", location),
+        ("PATCH", location),
+        ("DELETE", location),
+    ):
         answer = session().request(
             method, url, headers={**PATCH, "Upload-Length": "3", "Upload-Offset": "0"}, timeout=10
         )
@@ -288,7 +299,9 @@ def test_a_changed_grant_is_refused(creation, upload):
     for url in (creation, upload.location):
         changed = url[:-2] + ("AA" if not url.endswith("AA") else "BB")
         method = "POST" if url == creation else "HEAD"
-        answer = session().request(method, changed, headers={**TUS, "Upload-Length": "1"}, timeout=10)
+        answer = session().request(
+            method, changed, headers={**TUS, "Upload-Length": "1"}, timeout=10
+        )
         assert answer.status_code in (401, 403), method
 
 
@@ -297,7 +310,9 @@ def test_a_grant_of_another_video_finds_nothing(api, upload):
     headers = other["upload"]["headers"]
     bare = without_grant(upload.location)
     fields = {**PATCH, **headers, "Upload-Offset": "0"}
-    foreign = [session().request(m, bare, headers=fields, timeout=10) for m in ("HEAD", "PATCH", "DELETE")]
+    foreign = [
+        session().request(m, bare, headers=fields, timeout=10) for m in ("HEAD", "PATCH", "DELETE")
+    ]
     unknown = bare.rsplit("/", 1)[0] + "/" + "0" * 32
     missing = session().head(unknown, headers=fields, timeout=10)
     assert [a.status_code for a in foreign] == [404, 404, 404]
@@ -322,7 +337,19 @@ def test_a_finished_upload_cannot_be_terminated_by_its_client(vora, upload):
 
 # -- the table of what servers wrongly accept -------------------------------------------------------
 
-BAD_LENGTHS = ["", " ", "-1", "+5", "5.0", "1e3", "0x10", "five", "9223372036854775808", "1" * 40, "5 5"]
+BAD_LENGTHS = [
+    "",
+    " ",
+    "-1",
+    "+5",
+    "5.0",
+    "1e3",
+    "0x10",
+    "five",
+    "9223372036854775808",
+    "1" * 40,
+    "5 5",
+]
 
 
 @pytest.mark.parametrize("length", BAD_LENGTHS)
@@ -379,12 +406,24 @@ def test_metadata_within_the_rules_never_becomes_a_header(creation):
 
 @pytest.mark.parametrize(
     "upload_id",
-    ["..%2f..%2fapi.token", "%2e%2e/api.token", "..", ".info", "x" * 32, "0" * 31, "0" * 33, "A" * 32, "0" * 5000],
+    [
+        "..%2f..%2fapi.token",
+        "%2e%2e/api.token",
+        "..",
+        ".info",
+        "x" * 32,
+        "0" * 31,
+        "0" * 33,
+        "A" * 32,
+        "0" * 5000,
+    ],
 )
 def test_an_id_that_is_none_is_not_found(video, creation, upload_id):
     bare = without_grant(creation).rstrip("/")
     # requests would tidy the path, so it is sent as it is.
-    prepared = requests.Request("HEAD", bare, headers={**TUS, **video["upload"]["headers"]}).prepare()
+    prepared = requests.Request(
+        "HEAD", bare, headers={**TUS, **video["upload"]["headers"]}
+    ).prepare()
     prepared.url = f"{bare}/{upload_id}"
     assert session().send(prepared, timeout=10).status_code in (400, 401, 404, 431)
 
@@ -442,9 +481,14 @@ def test_of_several_uploads_for_one_video_the_first_that_finishes_wins(vora, api
     assert (vora.raw(made[1].upload_id) / "original.mp4").exists()
 
     def collected():
-        return not [u for u in (made[0], made[2]) if any(
-            p.is_file() and p.name not in (".info", ".hook") for p in vora.raw(u.upload_id).rglob("*")
-        )]
+        return not [
+            u
+            for u in (made[0], made[2])
+            if any(
+                p.is_file() and p.name not in (".info", ".hook")
+                for p in vora.raw(u.upload_id).rglob("*")
+            )
+        ]
 
     wait_until(collected, 60, "the bytes of the uploads that lost are collected")
 

@@ -127,7 +127,9 @@ def examine(variant, directory, http):
             assert body[:1] == b"\x47" and len(body) % 188 == 0, f"{segment.uri} is not MPEG-TS"
             segment.size_bytes = len(body)
             out.write(body)
-    facts = ffprobe(path, "-show_streams", "-show_packets", "-show_entries", "packet=" + PACKET_FIELDS)
+    facts = ffprobe(
+        path, "-show_streams", "-show_packets", "-show_entries", "packet=" + PACKET_FIELDS
+    )
     video = next(s for s in facts["streams"] if s["codec_type"] == "video")
     sound = [s for s in facts["streams"] if s["codec_type"] == "audio"]
     assert video["codec_name"] == "h264" and video["pix_fmt"] == "yuv420p"
@@ -203,7 +205,9 @@ def check_promises(variant, found, audio):
     assert abs(int(said["AVERAGE-BANDWIDTH"]) - average) <= 0.1 * average
 
 
-def check_playback(api, video, directory, frames=None, names=None, duration_s=None, audio=None, slack=0):
+def check_playback(
+    api, video, directory, frames=None, names=None, duration_s=None, audio=None, slack=0
+):
     """The independent verdict on a READY video. `frames` holds for every rendition, give or take
     `slack`. Returns {name: Rendition}."""
     directory.mkdir(parents=True, exist_ok=True)

@@ -62,7 +62,9 @@ def parse(data):
         for line in lines[1:]:
             name, _, value = line.partition(":")
             headers[name.strip().lower()] = value.strip()
-        length = 0 if status in (204, 304) or status < 200 else int(headers.get("content-length", 0))
+        length = (
+            0 if status in (204, 304) or status < 200 else int(headers.get("content-length", 0))
+        )
         if len(rest) < length:
             return answers, data
         if status >= 200:

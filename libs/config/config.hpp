@@ -51,6 +51,7 @@ class schema {
         std::function<std::string()> get;
     };
     result<void> load_toml(const std::string& path);
+    result<void> load_environment(const char* const* environment);
     std::string nearest(const std::string& key) const;
     void bind(const std::string& key, binding b);
     std::map<std::string, binding> bindings_;

@@ -59,6 +59,16 @@ TEST_F(config_test, an_unknown_key_is_an_error_that_names_the_nearest) {
         << r.error().detail;
 }
 
+TEST_F(config_test, an_unknown_key_of_a_known_section_in_the_environment_is_an_error) {
+    const char* wrong[] = {"VORA_UPLOAD_EXPIRY=5", nullptr};
+    const auto r = s.load("/nonexistent", wrong, {});
+    ASSERT_FALSE(r.has_value());
+    EXPECT_NE(r.error().detail.find("did you mean \"upload.expiry_s\""), std::string::npos)
+        << r.error().detail;
+    const char* others[] = {"VORA_URL=http://h", "VORA_FAULT_POINT=x", "UPLOAD_EXPIRY=5", nullptr};
+    EXPECT_TRUE(s.load("/nonexistent", others, {}).has_value());
+}
+
 TEST_F(config_test, bad_values_are_refused) {
     for (auto flag : {"upload.size_max_bytes=-1", "upload.size_max_bytes=x", "server.open=1",
                       "upload.expiry_s=1.5", "limits.cpu_factor_max=nan", "upload.expiry_s"}) {

@@ -1,0 +1,188 @@
+#include "services/all/platform.hpp"
+
+#include <csignal>
+#include <cstdlib>
+#include <stdexcept>
+
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "libs/auth/grant.hpp"
+#include "libs/auth/jwt.hpp"
+#include "libs/base/async.hpp"
+#include "libs/base/clock.hpp"
+#include "libs/base/signals.hpp"
+#include "libs/blob/file/file_store.hpp"
+#include "libs/config/config.hpp"
+#include "libs/durable/engine_embedded/embedded_engine.hpp"
+#include "libs/net/problem.hpp"
+#include "libs/net/server.hpp"
+#include "libs/obs/log.hpp"
+#include "libs/obs/metrics.hpp"
+#include "services/all/data_dir.hpp"
+#include "services/all/health.hpp"
+#include "services/dashboard/app.hpp"
+#include "services/gateway/app.hpp"
+#include "services/metadata/app.hpp"
+#include "services/upload/app.hpp"
+#include "services/worker/app.hpp"
+#include "services/workflow/registry.hpp"
+
+namespace vora::all {
+
+struct platform_config::services {
+    upload::config upload;
+    metadata::config metadata;
+    worker::config worker;
+    gateway::config gateway;
+    dashboard::config dashboard;
+};
+
+platform_config::platform_config() : parts(std::make_unique<services>()) {}
+platform_config::~platform_config() = default;
+platform_config::platform_config(platform_config&&) noexcept = default;
+
+platform_config platform_config::for_data_dir(const data_dir& dir) {
+    platform_config c;
+    c.parts->metadata.database = "sqlite:" + dir.file("db/metadata.sqlite");
+    c.parts->worker.scratch_dir = dir.file("scratch");
+    return c;
+}
+
+void platform_config::bind(config::schema& s) {
+    s.add("server.admin_listen", &admin_listen, "address of /metrics; port 0 = any free one");
+    s.add("log.level", &log_level, "debug, info, warn or error");
+    s.add("server.blocking_threads", &blocking_threads, "threads for files and databases", 2);
+    parts->upload.bind(s);
+    parts->metadata.bind(s);
+    parts->worker.bind(s);
+    parts->gateway.bind(s);
+    parts->dashboard.bind(s);
+}
+
+namespace {
+
+template <class T>
+T or_throw(result<T> r) {
+    if (!r) {
+        throw std::runtime_error(r.error().detail.empty() ? r.error().reason : r.error().detail);
+    }
+    if constexpr (!std::is_void_v<T>) {
+        return std::move(*r);
+    }
+}
+
+obs::level parse_level(const std::string& text) {
+    if (text == "debug") {
+        return obs::level::debug;
+    }
+    if (text == "warn") {
+        return obs::level::warn;
+    }
+    if (text == "error") {
+        return obs::level::error;
+    }
+    return obs::level::info;
+}
+
+net::server_options listener(const std::string& name, const std::string& address) {
+    net::server_options o;
+    o.name = name;
+    o.address = address;
+    return o;
+}
+
+}  // namespace
+
+// Members stand from the most general to the most particular; they are destroyed the other way round.
+struct platform::state {
+    state(data_dir& d, platform_config c)
+        : dir(d), config(std::move(c)),
+          log(obs::logger::to_file(dir.file("log/vora.jsonl"), parse_level(config.log_level), 64 << 20, 4)),
+          pool(static_cast<std::size_t>(config.blocking_threads)),
+          issuer(or_throw(auth::token_issuer::load_or_create(dir.file("keys/issuer.pem")))),
+          grants(or_throw(auth::grant_keys::load_or_create(dir.file("keys/grants.json")))),
+          internal_secret(or_throw(dir.secret("keys/internal.secret"))),
+          hook_secret(or_throw(dir.secret("keys/hook.secret"))),
+          raw(dir.file("store/bucket-raw"), pool), processed(dir.file("store/bucket-processed"), pool),
+          front(loop.executor(), listener("front", config.listen), {}, log.for_service("front"), metrics),
+          internal(loop.executor(), listener("internal", "127.0.0.1:0"), {}, log.for_service("internal"),
+                   metrics),
+          admin(loop.executor(), listener("admin", config.admin_listen), {}, log.for_service("admin"),
+                metrics) {}
+
+    auth::token_verifier verifier() const {
+        auth::token_verifier v;
+        or_throw(v.add_key(issuer.public_key_pem(), issuer.key_id()));
+        return v;
+    }
+
+    void wire();
+    void serve();
+    task<> stop();
+
+    data_dir& dir;
+    platform_config config;
+    obs::logger log;
+    obs::metrics metrics;
+    system_clock_source clock;
+    event_loop loop;
+    blocking_pool pool;
+    auth::token_issuer issuer;
+    auth::grant_keys grants;
+    std::string internal_secret;
+    std::string hook_secret;
+    blob::file_store raw;
+    blob::file_store processed;
+    net::server front;
+    net::server internal;
+    net::server admin;
+    std::unique_ptr<durable::embedded_engine> engine;
+    std::unique_ptr<upload::app> uploads;
+    std::unique_ptr<metadata::app> videos;
+    std::unique_ptr<worker::app> media;
+    std::unique_ptr<gateway::app> delivery;
+    std::unique_ptr<dashboard::app> studio;
+    std::string studio_token;
+};
+
+void platform::state::wire() {
+    auto& parts = *config.parts;
+    const auto internal_url = "http://" + internal.address();
+    const auto ex = loop.executor();
+
+    engine = std::make_unique<durable::embedded_engine>(
+        ex, pool, clock, workflow::registry(),
+        durable::embedded_engine::options{.db_path = dir.file("db/workflow.sqlite")},
+        log.for_service("workflow"), metrics);
+
+    parts.upload.hook_url = internal_url + "/internal/hooks/upload";
+    parts.upload.hook_secret = hook_secret;
+    parts.upload.internal_secret = internal_secret;
+    uploads = std::make_unique<upload::app>(ex, raw, raw, raw, grants, verifier(), clock,
+                                            log.for_service("upload"), metrics, parts.upload);
+
+    parts.metadata.upload_url = internal_url;
+    parts.metadata.hook_secret = hook_secret;
+    parts.metadata.internal_secret = internal_secret;
+    videos = std::make_unique<metadata::app>(ex, pool, clock, *engine, *engine, verifier(), grants,
+                                             log.for_service("metadata"), metrics, parts.metadata);
+
+    media = std::make_unique<worker::app>(ex, pool, raw, processed, processed, processed, *engine,
+                                          log.for_service("worker"), metrics, parts.worker);
+
+    parts.gateway.metadata_url = internal_url;
+    parts.gateway.internal_secret = internal_secret;
+    delivery = std::make_unique<gateway::app>(ex, processed, grants, clock, log.for_service("gateway"),
+                                              metrics, parts.gateway);
+
+    studio = std::make_unique<dashboard::app>(ex, issuer, verifier(), clock,
+                                              log.for_service("dashboard"), metrics, parts.dashboard);
+}
+
+platform::platform(data_dir& dir, platform_config config)
+    : state_(std::make_unique<state>(dir, std::move(config))) {}
+
+platform::~platform() = default;
+
+}  // namespace vora::all

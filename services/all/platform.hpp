@@ -1,0 +1,53 @@
+#pragma once
+// All services in one process, on embedded adapters. The only place where services meet.
+
+#include <memory>
+#include <string>
+
+#include "libs/base/result.hpp"
+
+namespace vora::config {
+class schema;
+}
+
+namespace vora::all {
+
+class data_dir;
+
+// The configuration of every service; defaults are the embedded mode under one data directory.
+struct platform_config {
+    platform_config();
+    ~platform_config();
+    platform_config(platform_config&&) noexcept;
+
+    static platform_config for_data_dir(const data_dir& dir);
+    void bind(config::schema& s);
+
+    std::string listen;
+    std::string admin_listen = "127.0.0.1:0";
+    std::string log_level = "info";
+    std::int64_t blocking_threads = 8;
+    struct services;
+    std::unique_ptr<services> parts;
+};
+
+class platform {
+   public:
+    // Opens keys, stores and databases, and wires the services. Throws on what cannot be opened.
+    platform(data_dir& dir, platform_config config);
+    ~platform();
+
+    // Listens and recovers what an earlier run left. already_exists ("port_in_use"), ...
+    result<void> start();
+    // With a fresh one-time token.
+    std::string studio_url() const;
+    // Runs the loop. SIGINT or SIGTERM stops accepting, lets running requests end, stops the services in
+    // order and returns; a second signal ends the process at once.
+    void run_until_signal();
+
+   private:
+    struct state;
+    std::unique_ptr<state> state_;
+};
+
+}  // namespace vora::all

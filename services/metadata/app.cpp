@@ -1,0 +1,131 @@
+#include "services/metadata/app.hpp"
+
+#include "services/metadata/adapters/background.hpp"
+#include "services/metadata/adapters/durable_workflow_engine.hpp"
+#include "services/metadata/adapters/sqlite_video_repository.hpp"
+#include "services/metadata/adapters/upload_service_client.hpp"
+#include "services/metadata/handlers/activities.hpp"
+#include "services/metadata/handlers/internal_api.hpp"
+#include "services/metadata/handlers/rest_api.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace vora::metadata {
+
+namespace {
+
+std::string path_of(const config& c) {
+    auto path = sqlite_path(c.database);
+    if (!path) {
+        throw std::runtime_error("metadata.database: " + path.error().detail);
+    }
+    return *path;
+}
+
+background_options background_options_of(const config& c) {
+    background_options o;
+    o.settle_interval = std::max<milliseconds>(c.settle_interval, 100ms);
+    o.collect_interval =
+        std::max<milliseconds>(std::min(c.settle_interval, c.raw_retention), 1'000ms);
+    return o;
+}
+
+durable::activity_worker_options worker_options() {
+    durable::activity_worker_options o;
+    o.task_queue = "metadata";
+    o.concurrency = 8;
+    return o;
+}
+
+}  // namespace
+
+// From the most general to the most particular; destroyed in reverse.
+struct app::state {
+    state(executor ex, blocking_pool& pool, const clock_source& clock, durable::client& engine,
+          durable::activity_source& source, auth::token_verifier verifier, auth::grant_keys grants,
+          const obs::logger& log, obs::metrics& metrics, const config& c)
+        : keys(std::move(grants)),
+          http(ex),
+          repository(pool, path_of(c)),
+          uploads(http, {c.upload_internal_url, c.internal_secret}),
+          workflows(engine, {c.duration_max_s, c.pixels_max, c.cpu_factor_max, c.retry_budget_s}),
+          all(repository, clock, c.upload_grant_ttl, [this] { loops.wake_relay(); }),
+          ends(
+              repository, uploads, clock, [this] { loops.wake_relay(); },
+              [this] { loops.wake_collector(); }),
+          runs(repository, uploads, workflows, clock),
+          progress(workflows, clock),
+          relay(repository, workflows, clock),
+          sweeps(repository, workflows, ends, clock),
+          collector(repository, uploads, clock, c.raw_retention),
+          loops(ex, relay, sweeps, collector, repository, clock, background_options_of(c), log,
+                metrics),
+          who(std::move(verifier), clock, c.public_api_url),
+          rest(all, ends, progress, who, keys, clock, {c.public_upload_url, c.public_play_url}, log,
+               metrics),
+          internal(repository, ends, clock, c.internal_secret, c.hook_secret, log, metrics),
+          worker(ex, source, make_activities(runs, log, metrics), worker_options(), log) {}
+
+    auth::grant_keys keys;
+    net::client http;
+    sqlite_video_repository repository;
+    upload_service_client uploads;
+    durable_workflow_engine workflows;
+    videos all;
+    completion ends;
+    processing runs;
+    progress_reader progress;
+    outbox_relay relay;
+    settler sweeps;
+    raw_collector collector;
+    background loops;
+    authenticator who;
+    rest_api rest;
+    internal_api internal;
+    durable::activity_worker worker;
+};
+
+app::app(executor ex, blocking_pool& pool, const clock_source& clock, durable::client& engine,
+         durable::activity_source& activities, auth::token_verifier verifier, auth::grant_keys keys,
+         obs::logger log, obs::metrics& metrics, config settings)
+    : state_(std::make_unique<state>(ex, pool, clock, engine, activities, std::move(verifier),
+                                     std::move(keys), log.for_service("metadata"), metrics,
+                                     settings)) {}
+
+app::~app() = default;
+
+net::router app::public_routes() {
+    return state_->rest.routes();
+}
+
+net::router app::internal_routes() {
+    return state_->internal.routes();
+}
+
+void app::start() {
+    if (auto opened = state_->repository.open(); !opened) {
+        throw std::runtime_error("metadata database: " + opened.error().reason + ": " +
+                                 opened.error().detail);
+    }
+    state_->loops.start();
+    state_->worker.start();
+}
+
+task<> app::stop() {
+    co_await state_->worker.stop();
+    co_await state_->loops.stop();
+    state_->http.close();
+}
+
+task<std::vector<dependency_status>> app::readiness() {
+    std::vector<dependency_status> all;
+    auto reached = co_await state_->repository.ping();
+    all.push_back({"database", reached ? "ok" : "down", reached ? "" : reached.error().reason});
+    // Without the engine videos are taken in and wait.
+    const bool away = state_->relay.is_open();
+    all.push_back({"workflow_engine", away ? "degraded" : "ok", away ? "not answering" : ""});
+    co_return all;
+}
+
+}  // namespace vora::metadata

@@ -1,0 +1,55 @@
+#pragma once
+// The metadata service: the one authority on videos. The executor is the loop that everything here
+// runs on.
+
+#include "libs/auth/grant.hpp"
+#include "libs/auth/jwt.hpp"
+#include "libs/base/async.hpp"
+#include "libs/base/clock.hpp"
+#include "libs/net/router.hpp"
+#include "libs/obs/log.hpp"
+#include "libs/obs/metrics.hpp"
+#include "services/metadata/config.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace vora::durable {
+class client;
+class activity_source;
+}  // namespace vora::durable
+
+namespace vora::metadata {
+
+struct dependency_status {
+    std::string name;    // "database", "workflow_engine"
+    std::string state;   // "ok", "degraded" (the service works without it), "down"
+    std::string detail;  // reason, or empty
+};
+
+class app {
+ public:
+    app(executor ex, blocking_pool& pool, const clock_source& clock, durable::client& engine,
+        durable::activity_source& activities, auth::token_verifier verifier, auth::grant_keys keys,
+        obs::logger log, obs::metrics& metrics, config settings);
+    ~app();
+    app(const app&) = delete;
+
+    // Valid as long as this object.
+    net::router public_routes();
+    net::router internal_routes();
+
+    // Opens the database (throws std::runtime_error if it cannot: a start-up error), then starts
+    // the background loops and the activities.
+    void start();
+    task<> stop();
+
+    task<std::vector<dependency_status>> readiness();
+
+ private:
+    struct state;
+    std::unique_ptr<state> state_;
+};
+
+}  // namespace vora::metadata

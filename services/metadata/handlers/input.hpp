@@ -1,0 +1,38 @@
+#pragma once
+// What clients send, checked field by field. A field that is not known is refused: nothing that
+// only the platform decides can be set by naming it.
+
+#include "libs/net/problem.hpp"
+#include "services/metadata/core/completion.hpp"
+
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace vora::metadata {
+
+struct bad_input {
+    std::string code;  // "bad_json", "invalid_fields"
+    std::string detail;
+    std::vector<net::field_error> errors;
+};
+template <class T>
+using parsed = std::expected<T, bad_input>;
+
+inline constexpr std::size_t body_bytes_max = 128 * 1024;
+inline constexpr std::int64_t playback_ttl_s_max = 30LL * 86'400;
+
+parsed<new_video> parse_create(std::string_view body);  // without the owner
+parsed<video_patch> parse_patch(std::string_view body);
+parsed<upload_id> parse_complete(std::string_view body);
+parsed<std::chrono::seconds> parse_playback(std::string_view body);  // an empty body: the default
+parsed<upload_event> parse_hook(std::string_view body);
+
+// The versions that If-Match names; nullopt for "*". What is no strong tag of ours matches nothing.
+std::optional<std::vector<std::int64_t>> parse_if_match(std::string_view header);
+
+// page_size, page_token, state of a listing.
+parsed<video_filter> parse_filter(const net::request& r);
+
+}  // namespace vora::metadata

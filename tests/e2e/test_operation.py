@@ -373,3 +373,75 @@ def test_an_idle_server_rests(own_vora):
     with pytest.raises(subprocess.TimeoutExpired):
         own_vora.process.wait(2)
     assert cpu_ticks() - before <= 0.04 * os.sysconf("SC_CLK_TCK") + 2
+
+
+# -- configuration that changes what happens ------------------------------------------------------------
+
+
+def test_every_key_of_the_contract_is_known(make_vora):
+    server = make_vora(
+        "--limits.duration_max_s=3600",
+        "--limits.pixels_max=8294400",
+        "--limits.cpu_factor_max=50",
+        "--upload.size_max_bytes=1000000000",
+        "--upload.expiry_s=86400",
+        "--upload.object_name=source.bin",
+        "--raw.retention_s=604800",
+        "--media.ffmpeg=ffmpeg",
+        "--workflow.retry_budget_s=600",
+    ).start()
+    _, upload = server.api.upload(clip("tiny"), complete=False)
+    assert (server.raw(upload.upload_id) / "source.bin").exists()
+    assert server.stop() == 0
+
+
+def test_public_addresses_are_those_that_are_configured(make_vora):
+    server = make_vora(
+        "--public_urls.api=https://api.example",
+        "--public_urls.upload=https://up.example/u",
+        "--public_urls.play=https://play.example",
+    ).start()
+    video = server.api.create("behind proxies", visibility="public")
+    assert video["upload"]["url"].startswith("https://up.example/u/files")
+    upload = TusUpload(video["upload"]["url"], clip("tiny"))
+    upload.creation_url = server.url + upload.creation_url.removeprefix("https://up.example/u")
+    answer = upload.create()
+    assert answer.headers["Location"].startswith("https://up.example/u/files/")
+    upload.location = server.url + answer.headers["Location"].removeprefix("https://up.example/u")
+    upload.send()
+    final = server.api.wait_state(video["id"], "READY")
+    assert final["manifest_url"].startswith("https://play.example/play/public/")
+    made = server.api.playback(video["id"])
+    assert made["manifest_url"].startswith("https://play.example/play/")
+    assert made["poster_url"].startswith("https://play.example/play/")
+
+
+def test_forwarded_headers_of_strangers_change_no_address(vora):
+    headers = {
+        "X-Forwarded-Host": "evil.example",
+        "X-Forwarded-Proto": "https",
+        "Forwarded": "host=evil.example",
+    }
+    video = vora.api.call("POST", "/v1/videos", 201, json={"title": "x"}, headers=headers).json()
+    assert video["upload"]["url"].startswith(vora.url)
+    vora.api.delete(video["id"])
+
+
+def test_raw_objects_are_removed_some_time_after_ready(make_vora):
+    server = make_vora("--raw.retention_s=1", "--metadata.settle_interval_s=1").start()
+    video, upload = server.api.upload(clip("tiny"))
+    server.api.wait_state(video["id"], "READY")
+    original = server.raw(upload.upload_id) / "original.mp4"
+    wait_until(lambda: not original.exists(), 60, "the raw object is removed")
+    final = server.api.get(video["id"])
+    assert final["state"] == "READY"
+    assert (
+        requests.get(server.api.playback(video["id"])["manifest_url"], timeout=5).status_code == 200
+    )
+
+
+def test_an_upload_url_that_was_never_used_ends_its_video(make_vora):
+    server = make_vora("--metadata.upload_grant_ttl_s=1", "--metadata.settle_interval_s=1").start()
+    video = server.api.create("never used")
+    final = server.api.wait_state(video["id"], "FAILED", 90)
+    assert final["error"]["code"] == "upload_expired"

@@ -15,10 +15,6 @@ constexpr milliseconds tick_max{1'000};
 constexpr auto retention_interval = std::chrono::hours(1);
 constexpr int dropped_at_once_max = 200;
 
-std::unexpected<error> stopped() {
-    return fail(errc::unavailable, "engine_stopped");
-}
-
 std::unexpected<error> not_found() {
     return fail(errc::not_found, "workflow_not_found");
 }
@@ -32,18 +28,6 @@ std::uint64_t random_seed() {
     std::uint64_t seed = 0;
     std::memcpy(&seed, bytes.data(), sizeof seed);
     return seed | 1;  // zero means none in a history
-}
-
-const char* name_of(run_status s) {
-    switch (s) {
-        case run_status::running: return "running";
-        case run_status::completed: return "completed";
-        case run_status::failed: return "failed";
-        case run_status::cancelled: return "cancelled";
-        case run_status::terminated: return "terminated";
-        case run_status::timed_out: return "timed_out";
-    }
-    return "unknown";
 }
 
 run_description description_of(const run_row& row) {
@@ -69,6 +53,22 @@ run_description description_of(const open_run& run) {
 
 }  // namespace
 
+std::string_view name_of(run_status s) {
+    switch (s) {
+        case run_status::running: return "running";
+        case run_status::completed: return "completed";
+        case run_status::failed: return "failed";
+        case run_status::cancelled: return "cancelled";
+        case run_status::terminated: return "terminated";
+        case run_status::timed_out: return "timed_out";
+    }
+    return "unknown";
+}
+
+std::unexpected<error> engine_stopped() {
+    return fail(errc::unavailable, "engine_stopped");
+}
+
 embedded_engine::state::state(executor e, blocking_pool& pool, const clock_source& c,
                               workflow_registry r, embedded_engine_options o, obs::logger l,
                               obs::metrics& metrics)
@@ -93,7 +93,7 @@ embedded_engine::state::state(executor e, blocking_pool& pool, const clock_sourc
     for (auto s : {run_status::completed, run_status::failed, run_status::cancelled,
                    run_status::terminated}) {
         runs_closed[s] = &metrics.counter("vora_durable_runs_closed_total", "Closed workflow runs",
-                                          {{"status", name_of(s)}});
+                                          {{"status", std::string(name_of(s))}});
     }
 }
 
@@ -137,15 +137,7 @@ void embedded_engine::state::resume(open_run_rows rows) {
     add(run);
     for (auto& [seq, a] : run->activities) {
         if (a.started) {
-            attempts_lost.add();
-            a.lost += 1;
-            a.uncounted += 1;
-            failure lost = failure::application("worker_lost", "the process died in the attempt");
-            if (a.lost >= options.lost_attempts_max) {
-                resolve_failed(run, a, std::move(lost), [](const result<void>&) {});
-            } else {
-                try_again(run, a, std::move(lost), now(), [](const result<void>&) {});
-            }
+            lose_attempt(run, a);
         } else if (a.available <= now()) {
             enqueue(run, a);
         }
@@ -154,11 +146,24 @@ void embedded_engine::state::resume(open_run_rows rows) {
     pump(run);
 }
 
+void embedded_engine::state::lose_attempt(const run_ptr& run, live_activity& a) {
+    attempts_lost.add();
+    failure lost = failure::application("worker_lost", "the process died in the attempt");
+    if (a.lost + 1 >= options.lost_attempts_max) {
+        resolve_failed(run, a, std::move(lost), [](const result<void>&) {});
+        return;
+    }
+    auto next = next_attempt(a, std::move(lost), now());
+    next.lost += 1;
+    next.uncounted += 1;
+    try_again(run, a, std::move(next), [](const result<void>&) {});
+}
+
 task<> embedded_engine::state::stop(bool abandon) {
     running = false;
     for (auto& [name, q] : queues) {
         for (auto& waiter : q.waiters) {
-            waiter->set(stopped());
+            waiter->set(engine_stopped());
         }
         q.waiters.clear();
     }
@@ -169,6 +174,12 @@ task<> embedded_engine::state::stop(bool abandon) {
         db.finish();
     }
     co_await writer.join();
+    for (auto& [id, run] : runs) {
+        for (auto& item : std::exchange(run->inbox, {})) {
+            item.what == inbox_item::kind::query ? item.answered(engine_stopped())
+                                                 : item.done(engine_stopped());
+        }
+    }
 }
 
 task<> embedded_engine::state::tick() {
@@ -296,7 +307,7 @@ task<> embedded_engine::abandon() {
 task<result<std::string>> embedded_engine::start(start_request r) {
     auto& s = *state_;
     if (!s.running) {
-        co_return stopped();
+        co_return engine_stopped();
     }
     if (r.input.size() > payload_bytes_max) {
         co_return too_large();
@@ -350,7 +361,7 @@ task<result<void>> embedded_engine::signal(std::string workflow_id, std::string 
                                            std::string input) {
     auto& s = *state_;
     if (!s.running) {
-        co_return stopped();
+        co_return engine_stopped();
     }
     if (input.size() > payload_bytes_max) {
         co_return too_large();
@@ -384,7 +395,7 @@ task<result<std::string>> embedded_engine::query(std::string workflow_id, std::s
                                                  std::string input) {
     auto& s = *state_;
     if (!s.running) {
-        co_return stopped();
+        co_return engine_stopped();
     }
     deferred<result<std::string>> answer(s.ex);
     inbox_item item;
@@ -432,7 +443,7 @@ task<result<void>> embedded_engine::terminate(std::string workflow_id, std::stri
 // cancel and terminate: success when the run is closed already.
 task<result<void>> embedded_engine::state::end(std::string workflow_id, inbox_item item) {
     if (!running) {
-        co_return stopped();
+        co_return engine_stopped();
     }
     deferred<result<void>> answer(ex);
     item.done = [answer](result<void> r) { answer.set(std::move(r)); };
@@ -457,7 +468,7 @@ task<result<void>> embedded_engine::state::end(std::string workflow_id, inbox_it
 task<result<run_description>> embedded_engine::describe(std::string workflow_id) {
     auto& s = *state_;
     if (!s.running) {
-        co_return stopped();
+        co_return engine_stopped();
     }
     if (auto run = s.find(workflow_id)) {
         co_return description_of(*run);
@@ -480,7 +491,7 @@ task<result<run_description>> embedded_engine::describe(std::string workflow_id)
 task<result<std::string>> embedded_engine::history(std::string workflow_id) {
     auto& s = *state_;
     if (!s.running) {
-        co_return stopped();
+        co_return engine_stopped();
     }
     auto text = std::make_shared<std::optional<std::string>>();
     deferred<result<std::string>> answer(s.ex);

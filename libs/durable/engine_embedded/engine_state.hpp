@@ -21,6 +21,12 @@
 
 namespace vora::durable {
 
+inline constexpr milliseconds store_retry{1'000};
+std::string_view name_of(run_status s);
+std::unexpected<error> engine_stopped();
+// The row of the attempt after this one.
+activity_row next_attempt(const activity_row& a, failure why, timestamp available);
+
 // A value that a callback sets and a coroutine waits for. The waiter may vanish.
 template <class T>
 class deferred {
@@ -84,6 +90,7 @@ struct open_run {
     bool cancel_requested = false;
     int task_failures = 0;
     timestamp task_retry_at;
+    timestamp hold_until;     // the store failed: nothing becomes due before
     std::optional<timestamp> next_check;  // its entry in checks_
     std::uint64_t used = 0;               // its entry in cached_
 };
@@ -133,6 +140,7 @@ class embedded_engine::state {
     task<> tick();
     void process_due();
     void resume(open_run_rows rows);
+    void lose_attempt(const run_ptr& run, live_activity& a);
     run_ptr find(const std::string& workflow_id) const;
     void add(const run_ptr& run);
     void drop_old_histories();
@@ -156,6 +164,7 @@ class embedded_engine::state {
     void committed(const turn_ptr& t, const result<void>& r);
     void apply(turn& t);
     void close(const turn_ptr& t);
+    void answer_closed(const run_row& run, inbox_item item);
     void answer_queries(turn& t);
     void refuse_queries(turn& t, const error& why);
     void keep_cached(const run_ptr& run);
@@ -172,8 +181,9 @@ class embedded_engine::state {
     void write_heartbeat(const run_ptr& run, live_activity& a);
     using done_callback = std::function<void(result<void>)>;
     void attempt_failed(const run_ptr& run, live_activity& a, failure f, done_callback done);
-    void try_again(const run_ptr& run, live_activity& a, failure f, timestamp available,
-                   done_callback done);
+    void try_again(const run_ptr& run, live_activity& a, activity_row next, done_callback done);
+    void attempt_written(const run_ptr& run, live_activity& a, const activity_row& next,
+                         const result<void>& r);
     void resolve_failed(const run_ptr& run, live_activity& a, failure f, done_callback done);
     std::optional<timestamp> retry_time(const activity_row& a, const failure& f) const;
     void check(const run_ptr& run);

@@ -1,5 +1,6 @@
 #include "libs/net/server.hpp"
 
+#include "libs/base/assert.hpp"
 #include "libs/base/encoding.hpp"
 #include "libs/net/connection.hpp"
 
@@ -226,8 +227,11 @@ server::server(executor ex, server_options options, router routes, obs::logger l
 
 server::~server() = default;
 
-result<void> server::start() {
+result<void> server::bind() {
     auto& s = *state_;
+    if (s.acceptor.is_open()) {
+        return {};
+    }
     const auto& text = s.context.options.address;
     const auto endpoint = parse_address(text);
     if (!endpoint) {
@@ -251,8 +255,21 @@ result<void> server::start() {
         return fail(bind_error(ec, text));
     }
     s.address = endpoint_text(s.acceptor.local_endpoint());
-    s.group.spawn(s.accept_loop());
-    s.group.spawn(s.watch_deadlines());
+    return {};
+}
+
+void server::set_routes(router routes) {
+    VORA_ASSERT(state_->group.size() == 0);
+    state_->context.routes = std::move(routes);
+}
+
+result<void> server::start() {
+    auto bound = bind();
+    if (!bound) {
+        return bound;
+    }
+    state_->group.spawn(state_->accept_loop());
+    state_->group.spawn(state_->watch_deadlines());
     return {};
 }
 

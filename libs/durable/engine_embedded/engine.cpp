@@ -524,7 +524,8 @@ std::optional<timestamp> embedded_engine::next_deadline() const {
     return state_->checks.begin()->first;
 }
 
-bool embedded_engine::settled(const std::vector<std::string>& served) const {
+bool embedded_engine::settled(const std::set<std::string>& served,
+                              const std::set<std::string>& hanging) const {
     const auto& s = *state_;
     if (!s.db.idle()) {
         return false;
@@ -535,11 +536,12 @@ bool embedded_engine::settled(const std::vector<std::string>& served) const {
             return false;
         }
     }
-    return std::ranges::none_of(s.runs, [](const auto& entry) {
+    return std::ranges::none_of(s.runs, [&hanging](const auto& entry) {
         const auto& run = *entry.second;
         return run.busy || !run.inbox.empty() ||
-               std::ranges::any_of(run.activities, [](const auto& a) {
-                   return a.second.started || a.second.settling;
+               std::ranges::any_of(run.activities, [&hanging](const auto& a) {
+                   return a.second.settling ||
+                          (a.second.started && !hanging.contains(a.second.type));
                });
     });
 }

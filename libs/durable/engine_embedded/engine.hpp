@@ -15,8 +15,8 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
-#include <vector>
 
 #include "libs/base/async.hpp"
 #include "libs/base/clock.hpp"
@@ -70,8 +70,8 @@ class embedded_engine final : public client, public activity_source {
     // When something becomes due by itself: a timer, a retry, a timeout.
     std::optional<timestamp> next_deadline() const;
     // Nothing is under way that does not wait for the clock or the outside. Activities waiting in queues
-    // other than `served` are waiting for the outside.
-    bool settled(const std::vector<std::string>& served) const;
+    // other than `served`, and running ones of the types `hanging`, wait for the outside.
+    bool settled(const std::set<std::string>& served, const std::set<std::string>& hanging) const;
 
    private:
     class state;

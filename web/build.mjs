@@ -1,16 +1,21 @@
 // Builds the page into web/dist (or the directory given with --out): index.html, and under assets/ files
-// whose names carry a hash of their content, so that they can be cached for ever.
+// whose names carry a hash of their content, so that they can be cached for ever. With --embed FILE.cpp it
+// also writes a C++ source that holds them all, for the dashboard's binary.
 
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 
 import { build } from "esbuild";
 
 const root = dirname(fileURLToPath(import.meta.url));
-const outFlag = process.argv.indexOf("--out");
-const out = outFlag > 0 ? resolve(process.argv[outFlag + 1]) : join(root, "dist");
+const flag = (name) => {
+    const at = process.argv.indexOf(name);
+    return at > 0 && process.argv[at + 1] ? resolve(process.argv[at + 1]) : null;
+};
+const out = flag("--out") ?? join(root, "dist");
 const assets = join(out, "assets");
 
 await rm(out, { recursive: true, force: true });
@@ -74,6 +79,73 @@ const names = {
 let page = await readFile(join(root, "src/index.html"), "utf8");
 for (const [mark, name] of Object.entries(names)) page = page.replace(mark, name);
 await writeFile(join(out, "index.html"), page);
+
+const TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+};
+const WORTH_PACKING = 0.9;
+
+// The bytes come in by #embed. Their hashes stand in the text so that whoever compares sources (a build
+// tool, a compiler cache) sees every change of the bytes.
+async function writeEmbedded(target) {
+    const paths = ["index.html", ...(await readdir(assets)).sort().map((n) => `assets/${n}`)];
+    const packed = `${target}.gz`;
+    await rm(packed, { recursive: true, force: true });
+    await mkdir(packed, { recursive: true });
+    const arrays = [];
+    const rows = [];
+    for (const [index, path] of paths.entries()) {
+        const type = TYPES[extname(path)];
+        if (!type) throw new Error(`no content type for ${path}`);
+        const bytes = await readFile(join(out, path));
+        const hash = createHash("sha256").update(bytes).digest("hex");
+        const array = (name, from) =>
+            arrays.push(`constexpr unsigned char ${name}[] = {\n#embed ${JSON.stringify(from)}\n};  // ${hash}`);
+        array(`file_${index}`, join(out, path));
+        let gzip = "{}";
+        const small = gzipSync(bytes, { level: 9 });
+        if (path !== "index.html" && small.length < bytes.length * WORTH_PACKING) {
+            const from = join(packed, String(index));
+            await writeFile(from, small);
+            array(`packed_${index}`, from);
+            gzip = `text_of(packed_${index})`;
+        }
+        rows.push(`    {${JSON.stringify(`/${path}`)}, ${JSON.stringify(type)},`);
+        rows.push(`     text_of(file_${index}), ${gzip}},`);
+    }
+    const text = `#include "services/dashboard/adapters/embedded_files.hpp"
+
+namespace vora::dashboard {
+
+namespace {
+
+${arrays.join("\n")}
+
+template <std::size_t N>
+std::string_view text_of(const unsigned char (&bytes)[N]) {
+    return {reinterpret_cast<const char*>(bytes), N};
+}
+
+const page_file files[] = {
+${rows.join("\n")}
+};
+
+}  // namespace
+
+std::span<const page_file> embedded_files() {
+    return files;
+}
+
+}  // namespace vora::dashboard
+`;
+    await writeFile(target, text);
+}
+
+const embed = flag("--embed");
+if (embed) await writeEmbedded(embed);
 
 for (const [file, { bytes }] of Object.entries(made.metafile.outputs)) {
     console.log(`${String(bytes).padStart(8)}  ${file.split("/").pop()}`);

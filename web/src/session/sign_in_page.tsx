@@ -4,11 +4,12 @@ import { ApiError, inWords } from "../api/problem";
 import { AlertIcon, Logo } from "../ui/icons";
 import { signIn } from "./session";
 
-// Set by the server's redirect when a link was used before or has expired.
+// Set by the server's redirect when a sign-in link did not work.
 function linkMessage(): string | null {
-    return new URLSearchParams(location.search).has("link")
-        ? "This sign-in link was already used or has expired. Ask for a new one, or paste a token."
-        : null;
+    const why = new URLSearchParams(location.search).get("link");
+    if (why === "limited") return "Too many attempts. Wait a minute and try again.";
+    if (why === null) return null;
+    return "This sign-in link was already used or has expired. Ask for a new one, or paste a token.";
 }
 
 export function SignInPage() {

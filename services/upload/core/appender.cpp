@@ -1,8 +1,8 @@
 #include "services/upload/core/appender.hpp"
 
-#include <algorithm>
-
 #include "libs/base/fault_point.hpp"
+
+#include <algorithm>
 
 namespace vora::upload {
 
@@ -142,8 +142,8 @@ task<result<void>> appender::grow() {
         }
     }
     const auto wanted = std::min(settings.slab_bytes, plan_.part_bytes);
-    auto more = co_await shared_.receiving.take(wanted, byte_budget::kind::more,
-                                                settings.growth_wait);
+    auto more =
+        co_await shared_.receiving.take(wanted, byte_budget::kind::more, settings.growth_wait);
     if (more) {
         memory_.add(std::move(*more));
         co_return result<void>{};

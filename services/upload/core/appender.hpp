@@ -1,19 +1,19 @@
 #pragma once
 // The way of a client's bytes into the store, in constant memory.
 //
-// Bytes go from the socket straight into the buffer of the part they belong to; a full part is put into
-// the multipart. When the client stops, vanishes, is slow, or memory is short, what has been received of
-// the part becomes a tail object. Tails of a part form a chain (each holds only new bytes); they are read
-// back once, when the part is full, and removed after the part is durable.
-
-#include <chrono>
-#include <cstdint>
+// Bytes go from the socket straight into the buffer of the part they belong to; a full part is put
+// into the multipart. When the client stops, vanishes, is slow, or memory is short, what has been
+// received of the part becomes a tail object. Tails of a part form a chain (each holds only new
+// bytes); they are read back once, when the part is full, and removed after the part is durable.
 
 #include "services/upload/core/byte_budget.hpp"
 #include "services/upload/core/part_buffer.hpp"
 #include "services/upload/core/ports.hpp"
 #include "services/upload/core/stop_request.hpp"
 #include "services/upload/core/upload_files.hpp"
+
+#include <chrono>
+#include <cstdint>
 
 namespace vora::upload {
 
@@ -38,19 +38,19 @@ struct append_resources {
 
 // One request's bytes. The upload's lock is held as long as it lives.
 class appender {
-   public:
+ public:
     appender(append_resources shared, upload_snapshot& upload, stop_request& stop);
 
     // Receives until the source ends, the upload is full, a stop is asked for, or something fails.
-    // Whatever the outcome, what was received is durable if the store allowed it. The coroutine must be
-    // shielded. Errors: the source's; aborted ("upload_taken_over"); out_of_range ("body_beyond_length");
-    // the store's.
+    // Whatever the outcome, what was received is durable if the store allowed it. The coroutine
+    // must be shielded. Errors: the source's; aborted ("upload_taken_over"); out_of_range
+    // ("body_beyond_length"); the store's.
     task<result<void>> run(byte_source& source);
 
     // All bytes are durable, perhaps as tails: makes the last part of them.
     task<result<void>> assemble_rest();
 
-   private:
+ private:
     task<result<void>> receive(byte_source& source);
     task<result<std::span<char>>> make_room();
     task<result<void>> grow();
@@ -68,7 +68,7 @@ class appender {
     upload_snapshot& upload_;
     stop_request& stop_;
     part_plan plan_;
-    extent part_;               // being received
+    extent part_;                // being received
     std::uint64_t durable_end_;  // [part_.from, durable_end_) lies in tails
     std::uint64_t position_;     // [durable_end_, position_) is in the buffer only
     part_buffer buffer_;

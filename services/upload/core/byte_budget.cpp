@@ -1,8 +1,8 @@
 #include "services/upload/core/byte_budget.hpp"
 
-#include <algorithm>
-
 #include "libs/base/assert.hpp"
+
+#include <algorithm>
 
 namespace vora::upload {
 
@@ -66,7 +66,8 @@ task<result<byte_budget::lease>> byte_budget::take(std::uint64_t bytes, kind k,
     }
     waiter w(executor_, bytes);
     waiters.push_back(&w);
-    // On the way out, also by cancellation: leave the queue, or give back what was granted meanwhile.
+    // On the way out, also by cancellation: leave the queue, or give back what was granted
+    // meanwhile.
     struct leave {
         byte_budget& budget;
         std::list<waiter*>& queue;

@@ -1,21 +1,21 @@
 #pragma once
-// A global count of bytes that buffers may hold. When it is gone, takers wait in order: the socket behind
-// them stops (back-pressure), memory does not grow. One loop.
+// A global count of bytes that buffers may hold. When it is gone, takers wait in order: the socket
+// behind them stops (back-pressure), memory does not grow. One loop.
+
+#include "libs/base/async.hpp"
 
 #include <chrono>
 #include <cstdint>
 #include <list>
 #include <utility>
 
-#include "libs/base/async.hpp"
-
 namespace vora::upload {
 
 class byte_budget {
-   public:
+ public:
     // Bytes taken, given back at the end of its life.
     class lease {
-       public:
+     public:
         lease() = default;
         lease(byte_budget& from, std::uint64_t bytes) : from_(&from), bytes_(bytes) {}
         lease(lease&& other) noexcept
@@ -30,12 +30,13 @@ class byte_budget {
         // Two leases of one budget become one.
         void add(lease other);
 
-       private:
+     private:
         byte_budget* from_ = nullptr;
         std::uint64_t bytes_ = 0;
     };
 
-    // `reserve_bytes` of it are only for takers that say they are `first`: one that holds nothing yet.
+    // `reserve_bytes` of it are only for takers that say they are `first`: one that holds nothing
+    // yet.
     byte_budget(executor ex, std::uint64_t bytes_max, std::uint64_t reserve_bytes = 0);
     ~byte_budget();
     byte_budget(const byte_budget&) = delete;
@@ -45,7 +46,7 @@ class byte_budget {
     task<result<lease>> take(std::uint64_t bytes, kind k, std::chrono::milliseconds limit);
     std::uint64_t used_bytes() const { return used_; }
 
-   private:
+ private:
     struct waiter;
     bool fits(std::uint64_t bytes, kind k) const;
     void give(std::uint64_t bytes);

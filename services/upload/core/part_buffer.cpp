@@ -1,9 +1,9 @@
 #include "services/upload/core/part_buffer.hpp"
 
+#include <sys/mman.h>
+
 #include <new>
 #include <utility>
-
-#include <sys/mman.h>
 
 namespace vora::upload {
 

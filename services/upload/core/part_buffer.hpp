@@ -1,6 +1,6 @@
 #pragma once
-// Address space for one part; memory only where it was written. So a connection that sent little costs
-// little, and a part is one contiguous piece for the store without copying.
+// Address space for one part; memory only where it was written. So a connection that sent little
+// costs little, and a part is one contiguous piece for the store without copying.
 
 #include <cstddef>
 #include <span>
@@ -8,7 +8,7 @@
 namespace vora::upload {
 
 class part_buffer {
-   public:
+ public:
     part_buffer() = default;
     explicit part_buffer(std::size_t bytes);
     part_buffer(part_buffer&& other) noexcept;
@@ -20,7 +20,7 @@ class part_buffer {
     // The memory goes back to the system; the bytes are lost.
     void drop();
 
-   private:
+ private:
     char* data_ = nullptr;
     std::size_t size_ = 0;
 };

@@ -1,10 +1,10 @@
 #include "services/upload/core/part_plan.hpp"
 
+#include "libs/base/encoding.hpp"
+
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
-
-#include "libs/base/encoding.hpp"
 
 namespace vora::upload {
 

@@ -1,15 +1,16 @@
 #pragma once
-// The fixed part plan: part k (from 0) of an upload holds the bytes [k*P, (k+1)*P), P follows from the
-// length alone. So the offset can be counted from what the store holds, gaps show, and sending a part
-// twice is harmless. Bytes of a part that is not full yet lie in tail objects named by their byte range.
+// The fixed part plan: part k (from 0) of an upload holds the bytes [k*P, (k+1)*P), P follows from
+// the length alone. So the offset can be counted from what the store holds, gaps show, and sending
+// a part twice is harmless. Bytes of a part that is not full yet lie in tail objects named by their
+// byte range.
+
+#include "libs/blob/blob.hpp"
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "libs/blob/blob.hpp"
 
 namespace vora::upload {
 

@@ -1,10 +1,10 @@
 #include "services/upload/core/records.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include "libs/base/encoding.hpp"
 #include "libs/blob/blob.hpp"
 #include "services/upload/core/part_plan.hpp"
+
+#include <nlohmann/json.hpp>
 
 namespace vora::upload {
 

@@ -1,8 +1,8 @@
 #include "services/upload/core/upload.hpp"
 
-#include <array>
-
 #include "libs/base/crypto.hpp"
+
+#include <array>
 
 namespace vora::upload {
 
@@ -25,10 +25,14 @@ bool is_upload_id(std::string_view text) {
 
 std::string_view to_string(upload_state s) {
     switch (s) {
-        case upload_state::open: return "open";
-        case upload_state::finished: return "finished";
-        case upload_state::expired: return "expired";
-        case upload_state::terminated: return "terminated";
+        case upload_state::open:
+            return "open";
+        case upload_state::finished:
+            return "finished";
+        case upload_state::expired:
+            return "expired";
+        case upload_state::terminated:
+            return "terminated";
     }
     return "open";
 }

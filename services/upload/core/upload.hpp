@@ -1,14 +1,14 @@
 #pragma once
-// The words of this service: an upload is the receiving of one file of known length, named by a random
-// id, owned by a subject, tagged with an opaque reference that is handed back in hooks.
+// The words of this service: an upload is the receiving of one file of known length, named by a
+// random id, owned by a subject, tagged with an opaque reference that is handed back in hooks.
+
+#include "libs/base/clock.hpp"
+#include "libs/base/strong_id.hpp"
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "libs/base/clock.hpp"
-#include "libs/base/strong_id.hpp"
 
 namespace vora::upload {
 
@@ -28,16 +28,16 @@ std::optional<upload_state> parse_upload_state(std::string_view text);
 struct upload_info {
     upload_id id;
     upload_state state = upload_state::open;
-    std::string owner;
-    std::string reference;
+    std::string owner{};
+    std::string reference{};
     std::uint64_t length = 0;
     std::uint64_t part_bytes = 0;
-    std::string object_name;
-    std::string metadata;      // Upload-Metadata as the client sent it
-    std::string multipart_id;  // empty until the first full part, and after the end
-    timestamp created;
-    timestamp expires;
-    timestamp ended;  // left `open` at; the epoch while open
+    std::string object_name{};
+    std::string metadata{};      // Upload-Metadata as the client sent it
+    std::string multipart_id{};  // empty until the first full part, and after the end
+    timestamp created{};
+    timestamp expires{};
+    timestamp ended{};  // left `open` at; the epoch while open
 
     std::string object_key() const { return id.value + "/" + object_name; }
 };

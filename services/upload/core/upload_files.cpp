@@ -56,8 +56,7 @@ task<result<upload_info>> upload_files::read_info(upload_id id) {
 }
 
 task<result<void>> upload_files::create_info(upload_info info) {
-    auto r =
-        co_await writer_.put(info_key(info.id), write_info(info), blob::put_mode::create_only);
+    auto r = co_await writer_.put(info_key(info.id), write_info(info), blob::put_mode::create_only);
     if (!r) {
         co_return fail(storage_error(r.error()));
     }
@@ -86,8 +85,8 @@ task<result<bool>> upload_files::has_object(upload_info info) {
     co_return true;
 }
 
-// The order matters to readers without the lock: tails go only after their part is recorded, and the
-// multipart only after the object is there.
+// The order matters to readers without the lock: tails go only after their part is recorded, and
+// the multipart only after the object is there.
 task<result<upload_snapshot>> upload_files::load(upload_id id) {
     auto keys = co_await reader_.list(id.value + "/.tail-", "", page_keys);
     if (!keys) {
@@ -150,15 +149,14 @@ task<result<void>> upload_files::read_tails(upload_id id, std::vector<extent> ta
     auto at = from;
     const auto end = from + into.size();
     while (at < end) {
-        const auto next = std::ranges::max_element(tails, {}, [&](const extent& e) {
-            return e.from <= at ? e.to : 0;
-        });
+        const auto next = std::ranges::max_element(
+            tails, {}, [&](const extent& e) { return e.from <= at ? e.to : 0; });
         if (next == tails.end() || next->from > at || next->to <= at) {
             co_return damaged("tail: gap at " + std::to_string(at));
         }
         const auto stop = std::min(next->to, end);
-        auto stream =
-            co_await reader_.open(tail_key(id, *next), blob::byte_range{at - next->from, stop - at});
+        auto stream = co_await reader_.open(tail_key(id, *next),
+                                            blob::byte_range{at - next->from, stop - at});
         if (!stream) {
             co_return fail(storage_error(stream.error()));
         }
@@ -305,7 +303,8 @@ task<result<upload_files::listed>> upload_files::list(std::string after) {
     listed page;
     for (const auto& object : *keys) {
         const auto slash = object.key.find('/');
-        if (slash != std::string::npos && is_upload_id(std::string_view(object.key).substr(0, slash))) {
+        if (slash != std::string::npos &&
+            is_upload_id(std::string_view(object.key).substr(0, slash))) {
             page.names.emplace_back(upload_id{object.key.substr(0, slash)},
                                     object.key.substr(slash + 1));
         }

@@ -1,16 +1,22 @@
 #pragma once
 // One upload in the object store:
 //
-//   {upload_id}/.info                     the record, see records.hpp; first object made, so that keys
+//   {upload_id}/.info                     the record, see records.hpp; first object made, so that
+//   keys
 //                                         without it are left-overs
 //   {upload_id}/.hook                     an end that is still to be told
 //   {upload_id}/.tail-{from}-{to}         received bytes of a part that is not full yet
 //   {upload_id}/{object_name}             the file, create-only, by completing the multipart
 //   a multipart of that key               full parts; begun with the first of them
 //
-// Errors of the store come out as unavailable ("storage_unavailable"), resource_exhausted ("store_full")
-// or data_loss ("upload_damaged": bytes that were acknowledged are gone, or a record does not read back).
-// Calls that write need the upload's lock.
+// Errors of the store come out as unavailable ("storage_unavailable"), resource_exhausted
+// ("store_full") or data_loss ("upload_damaged": bytes that were acknowledged are gone, or a record
+// does not read back). Calls that write need the upload's lock.
+
+#include "libs/blob/blob.hpp"
+#include "services/upload/core/part_plan.hpp"
+#include "services/upload/core/records.hpp"
+#include "services/upload/core/upload.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -18,18 +24,13 @@
 #include <string>
 #include <vector>
 
-#include "libs/blob/blob.hpp"
-#include "services/upload/core/part_plan.hpp"
-#include "services/upload/core/records.hpp"
-#include "services/upload/core/upload.hpp"
-
 namespace vora::upload {
 
 // What the store holds of an upload.
 struct upload_snapshot {
     upload_info info;
-    std::vector<blob::part_info> run;  // full parts from the first
-    std::vector<extent> tails;
+    std::vector<blob::part_info> run{};  // full parts from the first
+    std::vector<extent> tails{};
     bool object_present = false;  // with the right size
     std::uint64_t offset = 0;     // durable bytes from the start, without a gap
 
@@ -37,7 +38,7 @@ struct upload_snapshot {
 };
 
 class upload_files {
-   public:
+ public:
     upload_files(blob::reader& reader, blob::writer& writer, blob::remover& remover);
 
     // not_found ("no_such_upload").
@@ -45,10 +46,11 @@ class upload_files {
     task<result<void>> create_info(upload_info info);
     task<result<void>> update_info(upload_info info);
 
-    // Reads everything anew; the offset is counted, never believed. Also without the lock: the answer is
-    // then one that was true at some time during the call.
+    // Reads everything anew; the offset is counted, never believed. Also without the lock: the
+    // answer is then one that was true at some time during the call.
     task<result<upload_snapshot>> load(upload_id id);
-    // Whether the object is there with exactly the upload's size; data_loss when the size is another.
+    // Whether the object is there with exactly the upload's size; data_loss when the size is
+    // another.
     task<result<bool>> has_object(upload_info info);
 
     // Makes the tail [from, from + bytes.size()) durable.
@@ -80,7 +82,7 @@ class upload_files {
     };
     task<result<listed>> list(std::string after);
 
-   private:
+ private:
     blob::reader& reader_;
     blob::writer& writer_;
     blob::remover& remover_;

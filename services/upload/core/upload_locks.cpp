@@ -1,14 +1,13 @@
 #include "services/upload/core/upload_locks.hpp"
 
-#include <utility>
-
 #include "libs/base/assert.hpp"
+
+#include <utility>
 
 namespace vora::upload {
 
 struct upload_locks::waiter {
-    explicit waiter(executor ex)
-        : signal(std::move(ex)), stop(std::make_shared<stop_request>()) {}
+    explicit waiter(executor ex) : signal(std::move(ex)), stop(std::make_shared<stop_request>()) {}
     wake_signal signal;
     std::shared_ptr<stop_request> stop;
     bool granted = false;
@@ -51,7 +50,8 @@ void upload_locks::release(const std::string& id) {
     next->signal.notify();
 }
 
-task<result<upload_locks::lease>> upload_locks::take(upload_id id, std::chrono::milliseconds limit) {
+task<result<upload_locks::lease>> upload_locks::take(upload_id id,
+                                                     std::chrono::milliseconds limit) {
     const auto [it, is_free] = entries_.try_emplace(id.value);
     if (is_free) {
         it->second.holder = std::make_shared<stop_request>();

@@ -11,7 +11,7 @@
 
 namespace vora::gateway {
 
-// The values of the request's fields, several lines of one joined by ", "; empty = absent.
+// The values of the request's fields; empty = absent.
 struct conditions {
     std::string if_match;
     std::string if_none_match;

@@ -72,26 +72,14 @@ task<net::response> answer_unknown(net::request& r) {
     co_return answer;
 }
 
-std::string joined(const net::headers& headers, std::string_view name) {
-    std::string all;
-    if (headers.count(name) <= 1) {
-        return std::string(headers.get(name).value_or(""));
-    }
-    for (const auto& [field, value] : headers.all()) {
-        if (std::ranges::equal(field, name, [](char a, char b) { return (a | 32) == (b | 32); })) {
-            all += (all.empty() ? "" : ", ") + value;
-        }
-    }
-    return all;
-}
-
+// The request gate refuses any of these that stands twice.
 conditions conditions_of(const net::request& r) {
-    conditions c{joined(r.headers, "If-Match"),
-                 joined(r.headers, "If-None-Match"),
-                 joined(r.headers, "If-Range"),
-                 {}};
+    const auto value = [&](std::string_view name) {
+        return std::string(r.headers.get(name).value_or(""));
+    };
+    conditions c{value("If-Match"), value("If-None-Match"), value("If-Range"), {}};
     if (r.method == "GET") {  // a range means nothing to other methods
-        c.range = joined(r.headers, "Range");
+        c.range = value("Range");
     }
     return c;
 }

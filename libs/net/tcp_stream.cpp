@@ -34,7 +34,10 @@ steady_time rate_watch::deadline(steady_time at) const {
     if (slow_) {
         return at;
     }
-    return at + (bytes_ >= window_bytes_min_ ? idle_ : std::min(idle_, grace_ - waited_));
+    // With enough bytes in this window the wait may last through the next one, which would be
+    // empty.
+    const auto windows = bytes_ >= window_bytes_min_ ? 2 * grace_ : grace_;
+    return at + std::min(idle_, windows - waited_);
 }
 
 void rate_watch::add(std::chrono::steady_clock::duration waited, std::uint64_t bytes) {

@@ -229,11 +229,15 @@ vora::result<std::string> workflow_test_environment::query(const std::string& na
 }
 
 void workflow_test_environment::cancel(const std::string& workflow_id) {
+    cancel_now(workflow_id);
+    settle();
+}
+
+void workflow_test_environment::cancel_now(const std::string& workflow_id) {
     auto r = state_->loop.run_until_done(state_->engine.cancel(workflow_id));
     if (!r) {
         throw std::runtime_error(r.error().reason);
     }
-    settle();
 }
 
 run_description workflow_test_environment::describe(const std::string& workflow_id) {

@@ -40,16 +40,19 @@ class workflow_test_environment {
     template <class In, class Out, class F>
     void on(const activity_type<In, Out>& type, F f) {
         serve(type.task_queue);
+        auto mock = std::make_shared<F>(std::move(f));
         if constexpr (std::is_invocable_r_v<outcome<Out>, F&, const In&>) {
-            activities_.add(type, [f](activity_context&, In in) mutable -> task<outcome<Out>> {
-                co_return f(in);
+            activities_.add(type, [mock](activity_context&, In in) -> task<outcome<Out>> {
+                co_return (*mock)(in);
             });
         } else if constexpr (std::is_invocable_r_v<outcome<Out>, F&, activity_context&, const In&>) {
-            activities_.add(type, [f](activity_context& ctx, In in) mutable -> task<outcome<Out>> {
-                co_return f(ctx, in);
+            activities_.add(type, [mock](activity_context& ctx, In in) -> task<outcome<Out>> {
+                co_return (*mock)(ctx, in);
             });
         } else {
-            activities_.add(type, f);
+            activities_.add(type, [mock](activity_context& ctx, In in) {
+                return (*mock)(ctx, std::move(in));
+            });
         }
     }
     // An activity that starts and never ends nor heartbeats: for its timeouts and for what is seen meanwhile.
@@ -81,6 +84,8 @@ class workflow_test_environment {
     vora::result<std::string> query(const std::string& name, const std::string& input = {},
                                     const std::string& workflow_id = "test");
     void cancel(const std::string& workflow_id = "test");
+    // Without waiting for what follows from it: for activities that run until they are cancelled.
+    void cancel_now(const std::string& workflow_id = "test");
     run_description describe(const std::string& workflow_id = "test");
     std::string history(const std::string& workflow_id = "test");  // for replay_history
 

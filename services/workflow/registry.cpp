@@ -6,11 +6,11 @@
 
 namespace vora::workflow {
 
-durable::workflow_registry make_registry() {
-    durable::workflow_registry registry;
-    registry.add(contracts::ingest_video, ingest_video);
-    registry.add(contracts::delete_video, delete_video);
-    return registry;
+durable::workflow_registry registry() {
+    durable::workflow_registry all;
+    all.add(contracts::ingest_video, ingest_video);
+    all.add(contracts::delete_video, delete_video);
+    return all;
 }
 
 }  // namespace vora::workflow

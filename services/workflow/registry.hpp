@@ -5,6 +5,6 @@
 namespace vora::workflow {
 
 // All definitions, under the names in contracts/activities/workflows.hpp.
-durable::workflow_registry make_registry();
+durable::workflow_registry registry();
 
 }  // namespace vora::workflow

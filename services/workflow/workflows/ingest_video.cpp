@@ -45,7 +45,8 @@ activity_options media_options(durable::milliseconds attempt) {
     options.start_to_close_timeout = attempt;
     options.heartbeat_timeout = 15s;
     options.retry.maximum_interval = 30s;
-    options.retry.maximum_attempts = 20;
+    options.retry.maximum_attempts =
+        5;  // an input that kills the whole worker must not do so for ever
     options.retry.non_retryable_error_types = {"encoder_crashed", "storage_unavailable"};
     return options;
 }
@@ -126,6 +127,15 @@ durable::workflow<outcome<made_video>> make_video(durable::context& ctx, const i
     co_return made_video{std::move(*facts), std::move(*encoded)};
 }
 
+// Shown to the uploader: ours, without a path or the words of a tool.
+std::string failure_detail(const failure& reason) {
+    const auto code = failure_code(reason);
+    if (code == "internal_error") {
+        return "something went wrong on our side";
+    }
+    return code == "cancelled" ? "the processing was cancelled" : reason.root().message;
+}
+
 durable::workflow<outcome<>> compensate(durable::context& ctx, const ingest_input& in, bool wrote,
                                         const failure& reason) {
     if (wrote) {
@@ -139,8 +149,7 @@ durable::workflow<outcome<>> compensate(durable::context& ctx, const ingest_inpu
         }
     }
     const auto code = failure_code(reason);
-    contracts::mark_failed_input failed{in.video_id, in.generation, code,
-                                        code == "internal_error" ? "" : reason.root().message};
+    contracts::mark_failed_input failed{in.video_id, in.generation, code, failure_detail(reason)};
     auto marked = co_await ctx.call(contracts::mark_failed, failed, state_options());
     if (!marked) {
         ctx.log("mark_failed_failed", marked.error().root().message);

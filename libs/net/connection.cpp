@@ -174,6 +174,7 @@ task<std::expected<request_head, connection::no_head>> connection::read_head() {
 }
 
 task<> connection::refuse(refusal why) {
+    head_only_ = false;
     context_.metrics.refused(why.reason);
     request r;
     r.request_id = random_hex(8);
@@ -243,6 +244,8 @@ void connection::apply_forwarded(request& r) const {
 
 task<bool> connection::serve(request_head head) {
     const auto start = now();
+    // As sent: an override changes what is done, not how the client reads the answer.
+    const std::string method = head.method;
     request r = make_request(head);
     request_body body(stream_, head.chunked, head.content_length, head.expects_continue,
                       context_.rate());
@@ -253,11 +256,13 @@ task<bool> connection::serve(request_head head) {
     } else {
         answer = co_await context_.routes.dispatch(r);
     }
+    head_only_ = method == "HEAD";
     const bool reusable = body.can_keep_connection();
     const bool keep = head.keep_alive && reusable && !answer.close && !context_.stopping;
     const std::string detail = std::move(answer.log_detail);
     served s = co_await send(r, std::move(answer), keep);
-    linger_needed_ = s.complete && !reusable;
+    linger_needed_ =
+        s.complete && !(body.at_end() && stream_.buffered().empty() && !stream_.has_input());
     context_.metrics.received_bytes.add(static_cast<double>(body.received_bytes()));
     const double seconds = std::chrono::duration<double>(now() - start).count();
     context_.metrics.request_done(r.method, r.route, s.status, seconds);
@@ -314,7 +319,7 @@ std::string connection::render_head(const request& r, response& answer, bool kee
         std::uint64_t length = answer.stream ? answer.stream_length : answer.body.size();
         // A HEAD handler may tell the length of a body that it did not make.
         const auto told = answer.headers.get("Content-Length");
-        if (r.method == "HEAD" && length == 0 && told) {
+        if (head_only_ && length == 0 && told) {
             head += "Content-Length: " + std::string(*told) + "\r\n";
         } else {
             head += "Content-Length: " + std::to_string(length) + "\r\n";
@@ -327,7 +332,7 @@ task<connection::served> connection::send(request& r, response answer, bool keep
     if (answer.status < 200 || answer.status > 599) {
         answer = problem(r, error{errc::internal, "internal_error", "a status out of range"});
     }
-    const bool bodiless = r.method == "HEAD" || has_no_body(answer.status);
+    const bool bodiless = head_only_ || has_no_body(answer.status);
     if (answer.stream && !bodiless) {
         served s = co_await send_stream(r, answer, keep);
         co_return s;

@@ -57,7 +57,8 @@ class connection {
     std::string peer_;
     bool first_ = true;
     bool idle_ = false;
-    bool linger_needed_ = false;
+    bool head_only_ = false;      // the request that is being answered was sent as HEAD
+    bool linger_needed_ = false;  // bytes of the peer were left unread
     steady_time idle_since_{};
 };
 

@@ -18,7 +18,7 @@ task<result<std::size_t>> request_body::read(std::span<char> into) {
     if (failed_) {
         co_return fail(*failed_);
     }
-    if (into.empty() || (chunked_ ? decoder_.done() : left_ == 0)) {
+    if (into.empty() || at_end()) {
         co_return std::size_t{0};
     }
     // A client that sent body bytes already does not wait for our word.

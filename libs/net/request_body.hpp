@@ -21,6 +21,7 @@ class request_body final : public body_reader {
     task<result<std::size_t>> read(std::span<char> into) override;
     std::optional<std::uint64_t> length() const override { return length_; }
 
+    bool at_end() const { return chunked_ ? decoder_.done() : left_ == 0; }
     std::uint64_t received_bytes() const { return received_; }
     // Whether the connection can carry another request after drain(): the body is at its end, or
     // what is missing is known to be small and on its way. Looks at what is buffered, does not

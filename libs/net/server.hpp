@@ -32,14 +32,14 @@ struct server_options {
 
 // HTTP/1.1 with keep-alive, pipelining served in order, `Expect: 100-continue` answered when the
 // handler first reads the body. What the gate refuses is answered (400, 431) and the connection
-// closed. A handler that leaves body bytes unread closes the connection after its answer. Adds
-// Date, X-Request-Id, X-Content-Type-Options: nosniff. Logs one line a request without query or
-// grant.
+// closed. A body that a handler leaves unread closes the connection after the answer, unless a
+// small rest of known length is left; the client can read the answer either way. Adds Date,
+// X-Request-Id, X-Content-Type-Options: nosniff. Logs one line a request without query or grant.
 class server {
  public:
     server(executor ex, server_options options, router routes, obs::logger log,
            obs::metrics& metrics);
-    ~server();
+    ~server();  // stop() first, if it was started
     server(const server&) = delete;
 
     // Binds only: address() is known from then on, connections wait in the backlog until start().

@@ -248,6 +248,19 @@ TEST(server_leftover, the_answer_reaches_a_client_that_sends_a_large_body_first)
     }
 }
 
+TEST(server_leftover, the_answer_also_reaches_a_client_that_asked_to_close) {
+    running_server server(refusing);
+    for (int i = 0; i < 20; ++i) {
+        raw_client client(server.port());
+        client.send("PATCH / HTTP/1.1\r\n" + host +
+                    "Connection: close\r\nContent-Length: 200000\r\n" + end);
+        ASSERT_TRUE(client.send(std::string(200'000, 'x')));
+        EXPECT_EQ(client.receive().status, 409);
+        client.end_sending();
+        EXPECT_TRUE(client.closed_silently());
+    }
+}
+
 TEST(server_leftover, never_takes_an_unread_body_for_a_request) {
     running_server server(refusing);
     raw_client client(server.port());

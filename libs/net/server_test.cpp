@@ -155,6 +155,20 @@ TEST(server, head_has_the_length_but_not_the_body) {
     EXPECT_EQ(client.ask("GET /hello HTTP/1.1\r\n" + host + end).body, "hello");
 }
 
+TEST(server, a_method_override_to_head_still_answers_like_post) {
+    running_server server([](router& routes) {
+        routes.add("HEAD", "/",
+                   [](request& r) -> task<response> { co_return response::text(200, r.method); },
+                   {.method_override = true});
+        hello(routes);
+    });
+    raw_client client(server.port());
+    auto answer =
+        client.ask("POST / HTTP/1.1\r\n" + host + "X-HTTP-Method-Override: HEAD\r\n" + end);
+    EXPECT_EQ(answer.body, "HEAD");
+    EXPECT_EQ(client.ask("GET /hello HTTP/1.1\r\n" + host + end).body, "hello");
+}
+
 TEST(server, sends_no_length_with_204) {
     running_server server([](router& routes) {
         routes.add("GET", "/", [](request&) -> task<response> {

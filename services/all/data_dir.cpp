@@ -1,11 +1,6 @@
 #include "services/all/data_dir.hpp"
 
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
-#include <utility>
+#include "libs/base/crypto.hpp"
 
 #include <fcntl.h>
 #include <nlohmann/json.hpp>
@@ -13,7 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "libs/base/crypto.hpp"
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <utility>
 
 namespace vora::all {
 
@@ -117,7 +117,8 @@ result<void> data_dir::ensure_api_token(const auth::token_issuer& issuer,
                                         const auth::token_verifier& verifier, timestamp now) const {
     const auto path = file("api.token");
     const auto present = verifier.verify(read_text(path), now);
-    if (present && present->scope == auth::scope::admin && present->expires > now + std::chrono::days(30)) {
+    if (present && present->scope == auth::scope::admin &&
+        present->expires > now + std::chrono::days(30)) {
         chmod(path.c_str(), 0600);
         return {};
     }

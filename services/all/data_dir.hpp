@@ -11,16 +11,16 @@
 //   scratch/          the worker's job directories
 //   log/              vora.jsonl
 
-#include <string>
-
 #include "libs/auth/jwt.hpp"
 #include "libs/base/clock.hpp"
 #include "libs/base/result.hpp"
 
+#include <string>
+
 namespace vora::all {
 
 class data_dir {
-   public:
+ public:
     // Creates and locks it. already_exists ("data_dir_in_use") names the pid that holds it.
     static result<data_dir> open(const std::string& path);
     data_dir(data_dir&&) noexcept;
@@ -32,12 +32,12 @@ class data_dir {
     // 32 random bytes in hex, made at first use.
     result<std::string> secret(const std::string& relative) const;
     // Writes api.token unless a valid one with over 30 days left is there.
-    result<void> ensure_api_token(const auth::token_issuer& issuer, const auth::token_verifier& verifier,
-                                  timestamp now) const;
+    result<void> ensure_api_token(const auth::token_issuer& issuer,
+                                  const auth::token_verifier& verifier, timestamp now) const;
     result<void> write_run_file(const std::string& http, const std::string& admin) const;
     void remove_run_file() const;
 
-   private:
+ private:
     data_dir(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}
     std::string path_;
     int lock_ = -1;

@@ -1,17 +1,18 @@
 #include "services/all/data_dir.hpp"
 
-#include <filesystem>
-#include <fstream>
-
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 
 namespace vora::all {
 namespace {
 
 struct data_dir_test : testing::Test {
-    std::string path = std::filesystem::temp_directory_path() / ("vora_dir_" + std::to_string(getpid()));
+    std::string path =
+        std::filesystem::temp_directory_path() / ("vora_dir_" + std::to_string(getpid()));
     void TearDown() override { std::filesystem::remove_all(path); }
 };
 
@@ -25,7 +26,9 @@ TEST_F(data_dir_test, a_second_holder_is_told_who_holds_it) {
 }
 
 TEST_F(data_dir_test, it_is_free_again_when_the_holder_is_gone) {
-    { ASSERT_TRUE(data_dir::open(path).has_value()); }
+    {
+        ASSERT_TRUE(data_dir::open(path).has_value());
+    }
     EXPECT_TRUE(data_dir::open(path).has_value());
 }
 
@@ -35,7 +38,7 @@ TEST_F(data_dir_test, secrets_are_made_once_and_private) {
     ASSERT_TRUE(first.has_value());
     EXPECT_EQ(first->size(), 64u);
     EXPECT_EQ(dir->secret("keys/internal.secret").value(), *first);
-    struct stat s {};
+    struct stat s{};
     ASSERT_EQ(stat(dir->file("keys/internal.secret").c_str(), &s), 0);
     EXPECT_EQ(s.st_mode & 0777, 0600u);
 }

@@ -1,9 +1,9 @@
 // The `vora` program: `vora up`, and the CLI.
 
-#include <CLI/CLI.hpp>
-
 #include "cli/commands.hpp"
 #include "services/all/up.hpp"
+
+#include <CLI/CLI.hpp>
 
 namespace {
 
@@ -15,7 +15,8 @@ std::vector<std::string> config_flags(const std::vector<std::string>& extras) {
         const auto equals = extra.find('=');
         if (!extra.starts_with("--") || dot == std::string::npos || equals == std::string::npos ||
             equals < dot) {
-            throw CLI::ExtrasError("up", {extra + " (configuration is written --section.key=value)"});
+            throw CLI::ExtrasError("up",
+                                   {extra + " (configuration is written --section.key=value)"});
         }
         flags.push_back(extra.substr(2));
     }

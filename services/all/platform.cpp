@@ -1,12 +1,5 @@
 #include "services/all/platform.hpp"
 
-#include <csignal>
-#include <cstdlib>
-#include <stdexcept>
-
-#include <nlohmann/json.hpp>
-#include <unistd.h>
-
 #include "libs/auth/grant.hpp"
 #include "libs/auth/jwt.hpp"
 #include "libs/base/async.hpp"
@@ -14,7 +7,7 @@
 #include "libs/base/signals.hpp"
 #include "libs/blob/file/file_store.hpp"
 #include "libs/config/config.hpp"
-#include "libs/durable/engine_embedded/embedded_engine.hpp"
+#include "libs/durable/engine_embedded/engine.hpp"
 #include "libs/net/problem.hpp"
 #include "libs/net/server.hpp"
 #include "libs/obs/log.hpp"
@@ -27,6 +20,13 @@
 #include "services/upload/app.hpp"
 #include "services/worker/app.hpp"
 #include "services/workflow/registry.hpp"
+
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <stdexcept>
 
 namespace vora::all {
 
@@ -53,6 +53,7 @@ void platform_config::bind(config::schema& s) {
     s.add("server.admin_listen", &admin_listen, "address of /metrics; port 0 = any free one");
     s.add("log.level", &log_level, "debug, info, warn or error");
     s.add("server.blocking_threads", &blocking_threads, "threads for files and databases", 2);
+    parts->metadata.bind_public_urls(s);  // once for all that show them
     parts->upload.bind(s);
     parts->metadata.bind(s);
     parts->worker.bind(s);
@@ -85,6 +86,32 @@ obs::level parse_level(const std::string& text) {
     return obs::level::info;
 }
 
+task<result<std::string>> database_ready(metadata::app& videos) {
+    auto statuses = co_await videos.readiness();
+    for (const auto& status : statuses) {
+        if (status.name == "database" && status.state != "ok") {
+            co_return fail(errc::unavailable, status.detail);
+        }
+    }
+    co_return std::string("sqlite");
+}
+
+task<result<std::string>> ffmpeg_ready(worker::app& media) {
+    const auto state = media.ready();
+    if (!state.ready) {
+        co_return fail(errc::unavailable, "ffmpeg_not_usable");
+    }
+    co_return state.ffmpeg_version;
+}
+
+task<result<std::string>> engine_ready(durable::embedded_engine& engine) {
+    auto r = co_await engine.describe("readiness");
+    if (!r && r.error().code != errc::not_found) {
+        co_return fail(r.error());
+    }
+    co_return std::string("embedded");
+}
+
 net::server_options listener(const std::string& name, const std::string& address) {
     net::server_options o;
     o.name = name;
@@ -94,22 +121,29 @@ net::server_options listener(const std::string& name, const std::string& address
 
 }  // namespace
 
-// Members stand from the most general to the most particular; they are destroyed the other way round.
+// Members stand from the most general to the most particular; they are destroyed the other way
+// round.
 struct platform::state {
     state(data_dir& d, platform_config c)
-        : dir(d), config(std::move(c)),
-          log(obs::logger::to_file(dir.file("log/vora.jsonl"), parse_level(config.log_level), 64 << 20, 4)),
+        : dir(d),
+          config(std::move(c)),
+          log(obs::logger::to_file(dir.file("log/vora.jsonl"), parse_level(config.log_level),
+                                   64 << 20, 4)),
           pool(static_cast<std::size_t>(config.blocking_threads)),
           issuer(or_throw(auth::token_issuer::load_or_create(dir.file("keys/issuer.pem")))),
           grants(or_throw(auth::grant_keys::load_or_create(dir.file("keys/grants.json")))),
           internal_secret(or_throw(dir.secret("keys/internal.secret"))),
           hook_secret(or_throw(dir.secret("keys/hook.secret"))),
-          raw(dir.file("store/bucket-raw"), pool), processed(dir.file("store/bucket-processed"), pool),
-          front(loop.executor(), listener("front", config.listen), {}, log.for_service("front"), metrics),
-          internal(loop.executor(), listener("internal", "127.0.0.1:0"), {}, log.for_service("internal"),
-                   metrics),
-          admin(loop.executor(), listener("admin", config.admin_listen), {}, log.for_service("admin"),
-                metrics) {}
+          raw(dir.file("store/bucket-raw"), pool),
+          processed(dir.file("store/bucket-processed"), pool),
+          front(loop.executor(), listener("front", config.listen), {}, log.for_service("front"),
+                metrics),
+          internal(loop.executor(), listener("internal", "127.0.0.1:0"), {},
+                   log.for_service("internal"), metrics),
+          admin(loop.executor(), listener("admin", config.admin_listen), {},
+                log.for_service("admin"), metrics) {
+        or_throw(dir.ensure_api_token(issuer, verifier(), clock.now()));
+    }
 
     auth::token_verifier verifier() const {
         auth::token_verifier v;
@@ -119,6 +153,8 @@ struct platform::state {
 
     void wire();
     void serve();
+    std::vector<dependency> dependencies();
+    task<result<void>> start_services();
     task<> stop();
 
     data_dir& dir;
@@ -153,16 +189,17 @@ void platform::state::wire() {
 
     engine = std::make_unique<durable::embedded_engine>(
         ex, pool, clock, workflow::registry(),
-        durable::embedded_engine::options{.db_path = dir.file("db/workflow.sqlite")},
+        durable::embedded_engine_options{.db_path = dir.file("db/workflow.sqlite")},
         log.for_service("workflow"), metrics);
 
+    parts.upload.public_url = parts.metadata.public_upload_url;
     parts.upload.hook_url = internal_url + "/internal/hooks/upload";
     parts.upload.hook_secret = hook_secret;
     parts.upload.internal_secret = internal_secret;
     uploads = std::make_unique<upload::app>(ex, raw, raw, raw, grants, verifier(), clock,
                                             log.for_service("upload"), metrics, parts.upload);
 
-    parts.metadata.upload_url = internal_url;
+    parts.metadata.upload_internal_url = internal_url;
     parts.metadata.hook_secret = hook_secret;
     parts.metadata.internal_secret = internal_secret;
     videos = std::make_unique<metadata::app>(ex, pool, clock, *engine, *engine, verifier(), grants,
@@ -173,16 +210,113 @@ void platform::state::wire() {
 
     parts.gateway.metadata_url = internal_url;
     parts.gateway.internal_secret = internal_secret;
-    delivery = std::make_unique<gateway::app>(ex, processed, grants, clock, log.for_service("gateway"),
-                                              metrics, parts.gateway);
+    delivery = std::make_unique<gateway::app>(ex, processed, grants, clock,
+                                              log.for_service("gateway"), metrics, parts.gateway);
 
-    studio = std::make_unique<dashboard::app>(ex, issuer, verifier(), clock,
-                                              log.for_service("dashboard"), metrics, parts.dashboard);
+    parts.dashboard.public_api_url = parts.metadata.public_api_url;
+    parts.dashboard.public_upload_url = parts.metadata.public_upload_url;
+    parts.dashboard.public_play_url = parts.metadata.public_play_url;
+    studio = std::make_unique<dashboard::app>(
+        ex, issuer, verifier(), clock, log.for_service("dashboard"), metrics, parts.dashboard);
+}
+
+void platform::state::serve() {
+    net::router internal_routes = uploads->internal_routes();
+    internal_routes.merge(videos->internal_routes());
+    internal.set_routes(std::move(internal_routes));
+
+    const auto health = [this] { return health_routes(dependencies()); };
+    net::router public_routes = uploads->public_routes();
+    public_routes.merge(videos->public_routes());
+    public_routes.merge(delivery->public_routes());
+    public_routes.merge(studio->public_routes());
+    public_routes.merge(health());
+    front.set_routes(std::move(public_routes));
+
+    net::router admin_routes = health();
+    admin_routes.add("GET", "/metrics", [this](net::request&) -> task<net::response> {
+        co_return net::response::text(200, metrics.expose(), "text/plain; version=0.0.4");
+    });
+    admin.set_routes(std::move(admin_routes));
+}
+
+std::vector<dependency> platform::state::dependencies() {
+    return {
+        {"database", true, [this] { return database_ready(*videos); }},
+        {"workflow_engine", true, [this] { return engine_ready(*engine); }},
+        store_dependency("raw_store", raw),
+        store_dependency("processed_store", processed),
+        {"ffmpeg", true, [this] { return ffmpeg_ready(*media); }},
+    };
+}
+
+// Recovery before the doors open: the engine replays, the worker clears strays, then the listeners
+// start.
+task<result<void>> platform::state::start_services() {
+    auto engine_started = co_await engine->start();
+    if (!engine_started) {
+        co_return fail(engine_started.error());
+    }
+    auto uploads_started = co_await uploads->start();
+    if (!uploads_started) {
+        co_return fail(uploads_started.error());
+    }
+    co_await media->start();
+    videos->start();
+    for (auto* server : {&internal, &admin, &front}) {
+        if (auto r = server->start(); !r) {
+            co_return fail(r.error());
+        }
+    }
+    co_return result<void>{};
+}
+
+// From the outside in: no new requests, then no new work, then the engine, last the internal
+// listener.
+task<> platform::state::stop() {
+    co_await front.stop();
+    co_await studio->stop();
+    co_await delivery->stop();
+    co_await media->stop();
+    co_await videos->stop();
+    co_await uploads->stop();
+    co_await engine->stop();
+    co_await internal.stop();
+    co_await admin.stop();
 }
 
 platform::platform(data_dir& dir, platform_config config)
     : state_(std::make_unique<state>(dir, std::move(config))) {}
 
 platform::~platform() = default;
+
+result<void> platform::start() {
+    // All three are bound before anything is touched, so that a port in use changes nothing.
+    for (auto* server : {&state_->front, &state_->internal, &state_->admin}) {
+        if (auto r = server->bind(); !r) {
+            return r;
+        }
+    }
+    state_->wire();
+    state_->serve();
+    if (auto r = state_->loop.run_until_done(state_->start_services()); !r) {
+        return r;
+    }
+    state_->studio_token = state_->studio->new_one_time_token();
+    return state_->dir.write_run_file(state_->front.address(), state_->admin.address());
+}
+
+std::string platform::studio_url() const {
+    return "http://" + state_->front.address() + "/?token=" + state_->studio_token;
+}
+
+void platform::run_until_signal() {
+    const int signal = state_->loop.run_until_done(next_signal({SIGINT, SIGTERM}));
+    state_->log.info("stopping", {{"signal", signal}});
+    state_->dir.remove_run_file();
+    state_->loop.run_until_done(state_->stop());
+    state_->log.info("stopped");
+    state_->log.flush();
+}
 
 }  // namespace vora::all

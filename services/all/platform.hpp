@@ -1,10 +1,11 @@
 #pragma once
 // All services in one process, on embedded adapters. The only place where services meet.
 
+#include "libs/base/result.hpp"
+
+#include <cstdint>
 #include <memory>
 #include <string>
-
-#include "libs/base/result.hpp"
 
 namespace vora::config {
 class schema;
@@ -32,7 +33,7 @@ struct platform_config {
 };
 
 class platform {
-   public:
+ public:
     // Opens keys, stores and databases, and wires the services. Throws on what cannot be opened.
     platform(data_dir& dir, platform_config config);
     ~platform();
@@ -41,11 +42,11 @@ class platform {
     result<void> start();
     // With a fresh one-time token.
     std::string studio_url() const;
-    // Runs the loop. SIGINT or SIGTERM stops accepting, lets running requests end, stops the services in
-    // order and returns; a second signal ends the process at once.
+    // Runs the loop. SIGINT or SIGTERM stops accepting, lets running requests end, stops the
+    // services in order and returns; a second signal ends the process at once.
     void run_until_signal();
 
-   private:
+ private:
     struct state;
     std::unique_ptr<state> state_;
 };

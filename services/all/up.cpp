@@ -1,13 +1,13 @@
 #include "services/all/up.hpp"
 
-#include <cstdio>
-#include <cstdlib>
-
-#include <unistd.h>
-
 #include "libs/config/config.hpp"
 #include "services/all/data_dir.hpp"
 #include "services/all/platform.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
 
 extern char** environ;
 
@@ -35,7 +35,8 @@ void open_browser(const std::string& url) {
 
 void print_welcome(const platform& p, const data_dir& dir) {
     std::printf("\n  Vora is ready.\n\n");
-    std::printf("  Studio     %s   (works once; `vora studio` prints another)\n", p.studio_url().c_str());
+    std::printf("  Studio     %s   (works once; `vora studio` prints another)\n",
+                p.studio_url().c_str());
     std::printf("  API token  %s\n", dir.file("api.token").c_str());
     std::printf("  Data       %s\n\n", dir.path().c_str());
     std::printf("  Upload from a shell:  vora upload FILE --data %s --wait\n", dir.path().c_str());

@@ -1,0 +1,26 @@
+#pragma once
+// /livez and /readyz. Ready = uploads, API and playback work; the body lists every dependency.
+
+#include "libs/blob/blob.hpp"
+#include "libs/net/router.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace vora::all {
+
+struct dependency {
+    std::string name;
+    bool required = true;  // false: its failure is "degraded", and ready stays 200
+    // What it is ("5.1.9"), or why it does not work; each is given two seconds.
+    std::function<task<result<std::string>>()> check;
+};
+
+// GET /livez: 200 while the loop turns. GET /readyz: 200, or 503 with Retry-After.
+net::router health_routes(std::vector<dependency> dependencies);
+
+// A store that answers a look at a key that is not there.
+dependency store_dependency(std::string name, blob::reader& store);
+
+}  // namespace vora::all

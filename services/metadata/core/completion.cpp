@@ -128,11 +128,11 @@ task<result<video>> completion::notice(caller who, video_id id, upload_id upload
     if (!*found || !may_see(who, **found)) {
         co_return fail(errc::not_found, "video_not_found", "there is no such video");
     }
-    if ((*found)->source == upload) {
-        co_return std::move(**found);
-    }
     if (!is_plausible_upload_id(upload.value)) {
         co_return no_such_upload();
+    }
+    if ((*found)->source == upload) {
+        co_return std::move(**found);
     }
     auto u = co_await uploads_.find(upload);
     if (!u && u.error().code != errc::not_found) {

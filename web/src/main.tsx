@@ -23,7 +23,9 @@ function App() {
                 Skip to content
             </a>
             {!bare && <Header />}
-            <Page />
+            <div id="content" tabIndex={-1}>
+                <Page />
+            </div>
             <Toasts />
         </>
     );
@@ -32,7 +34,7 @@ function App() {
 function Page() {
     const where = useStore(route);
     const who = useStore(session);
-    if (who.status === "unknown") return <main class="page" id="content" aria-busy="true" />;
+    if (who.status === "unknown") return <main class="page" aria-busy="true" />;
     if (who.status === "unreachable") {
         return (
             <Message

@@ -22,6 +22,8 @@ export function navigate(path: string): void {
     if (path !== location.pathname) history.pushState(null, "", path);
     route.set(parseRoute(path));
     window.scrollTo(0, 0);
+    // Keyboard and screen reader go on at the new page, not at a link that is gone.
+    requestAnimationFrame(() => document.getElementById("content")?.focus({ preventScroll: true }));
 }
 
 export function startRouter(): void {

@@ -37,7 +37,7 @@ export function LibraryPage() {
     const interrupted = new Set(uploads.memory.all().map((r) => r.videoId));
     const empty = state.loaded && state.videos.length === 0;
     return (
-        <main class={`page${over ? " page-drop" : ""}`} id="content">
+        <main class={`page${over ? " page-drop" : ""}`}>
             <h1 class="visually-hidden">Videos</h1>
             {editor && <Dropzone large={empty && items.length === 0} over={over} input={input} />}
             <UploadPanel />

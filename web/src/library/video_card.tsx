@@ -7,7 +7,7 @@ import { failureInWords, stageInWords, stateWord } from "../lib/words";
 import { posters } from "../studio";
 import { AlertIcon, FilmIcon, GlobeIcon, LockIcon, PlayIcon, UploadIcon } from "../ui/icons";
 import { ProgressBar } from "../ui/progress_bar";
-import type { UploadItem } from "../uploads/queue";
+import { type UploadItem, sentPercent } from "../uploads/queue";
 
 interface Props {
     video: Video;
@@ -18,7 +18,7 @@ interface Props {
 }
 
 export function VideoCard({ video, upload, interrupted, now, onContinue }: Props) {
-    const state = upload && video.state === "CREATED" ? "Uploading" : stateWord(video.state);
+    const state = upload && video.state === "CREATED" ? uploadWord(upload) : stateWord(video.state);
     return (
         <article class="card" data-testid="video-card" data-video-id={video.id} data-state={video.state}>
             <div class="card-picture">
@@ -63,6 +63,11 @@ export function VideoCard({ video, upload, interrupted, now, onContinue }: Props
     );
 }
 
+function uploadWord(upload: UploadItem): string {
+    if (upload.status === "paused") return "Paused";
+    return upload.status === "failed" ? "Upload failed" : "Uploading";
+}
+
 const fullDate = (text: string): string => new Date(text).toLocaleString();
 
 function CardStatus({ video, upload, interrupted, onContinue }: Omit<Props, "now">) {
@@ -87,10 +92,13 @@ function CardStatus({ video, upload, interrupted, onContinue }: Omit<Props, "now
         );
     }
     if (video.state === "CREATED" && upload) {
-        const done = upload.size > 0 ? (100 * upload.sent) / upload.size : 0;
         return (
             <div class="card-status">
-                <ProgressBar percent={done} label={`Upload of ${video.title}`} testid="video-progress" />
+                <ProgressBar
+                    percent={sentPercent(upload)}
+                    label={`Upload of ${video.title}`}
+                    testid="video-progress"
+                />
             </div>
         );
     }

@@ -4,7 +4,7 @@
 import { api } from "../api/client";
 import { ApiError, inWords } from "../api/problem";
 import type { UploadTarget, Video } from "../api/types";
-import { titleOf } from "../lib/format";
+import { percent, titleOf } from "../lib/format";
 import { RateMeter } from "../lib/rate_meter";
 import { Store } from "../lib/store";
 import { UploadMemory, fingerprintOf, uploadIdOf } from "./memory";
@@ -51,6 +51,11 @@ const RUNNING: readonly UploadStatus[] = ["starting", "uploading", "retrying", "
 
 export const isRunning = (item: UploadItem): boolean => RUNNING.includes(item.status);
 export const isOver = (item: UploadItem): boolean => item.status === "done" || item.status === "failed";
+
+export function sentPercent(item: UploadItem): number {
+    if (item.size === 0) return item.status === "done" ? 100 : 0;
+    return percent((100 * item.sent) / item.size);
+}
 
 export class UploadQueue {
     readonly items = new Store<readonly UploadItem[]>([]);

@@ -4,7 +4,7 @@ import { useStore } from "../lib/store";
 import { uploads } from "../studio";
 import { AlertIcon, CheckIcon, CloseIcon, PauseIcon, PlayIcon, RetryIcon } from "../ui/icons";
 import { ProgressBar } from "../ui/progress_bar";
-import { type UploadItem, isOver, isRunning } from "./queue";
+import { type UploadItem, isOver, isRunning, sentPercent } from "./queue";
 
 export function UploadPanel() {
     const items = useStore(uploads.items);
@@ -38,7 +38,7 @@ function summary(items: readonly UploadItem[]): string {
 }
 
 function UploadRow({ item }: { item: UploadItem }) {
-    const percent = item.size > 0 ? (100 * item.sent) / item.size : item.status === "done" ? 100 : 0;
+    const percent = sentPercent(item);
     const unknown = item.status === "starting" || item.status === "finishing";
     return (
         <li class={`upload upload-${item.status}`} data-testid="upload-item" data-status={item.status}>

@@ -12,6 +12,7 @@ import { SignInPage } from "../session/sign_in_page";
 import { uploads } from "../studio";
 import { AlertIcon, BackIcon, FilmIcon, UploadIcon } from "../ui/icons";
 import { ProgressBar } from "../ui/progress_bar";
+import { sentPercent } from "../uploads/queue";
 import { Details } from "./details";
 import { Headline } from "./headline";
 import { WatchModel } from "./watch_model";
@@ -34,7 +35,7 @@ export function WatchPage({ id }: { id: string }) {
     switch (state.kind) {
         case "loading":
             return (
-                <main class="page watch" id="content" aria-busy="true">
+                <main class="page watch" aria-busy="true">
                     <div class="stage stage-blank" />
                 </main>
             );
@@ -51,7 +52,7 @@ export function WatchPage({ id }: { id: string }) {
             );
         case "public":
             return (
-                <main class="page watch" id="content">
+                <main class="page watch">
                     <div class="stage">
                         <Player
                             manifest={state.source.manifest}
@@ -78,7 +79,7 @@ interface OwnProps {
 function OwnVideo({ model, video, source, editor }: OwnProps) {
     const ratio = video.width && video.height ? video.width / video.height : 16 / 9;
     return (
-        <main class="page watch" id="content" data-testid="watch-page" data-state={video.state}>
+        <main class="page watch" data-testid="watch-page" data-state={video.state}>
             <a class="back" href="/">
                 <BackIcon size={18} /> All videos
             </a>
@@ -117,7 +118,7 @@ function NotYet({ video }: { video: Video }) {
     }
     const upload = items.find((i) => i.videoId === video.id) ?? null;
     const processing = video.state === "PROCESSING";
-    const sent = upload && upload.size > 0 ? (100 * upload.sent) / upload.size : null;
+    const sent = upload ? sentPercent(upload) : null;
     const done = processing ? (video.progress ? percent(video.progress.percent) : null) : sent;
     const words = processing
         ? [stageInWords(video.progress), done === null ? "" : `${Math.floor(done)} %`, remaining(video.progress?.eta_s)]
@@ -125,7 +126,7 @@ function NotYet({ video }: { video: Video }) {
     return (
         <div class="not-yet" data-testid="watch-pending">
             {processing ? <FilmIcon size={40} /> : <UploadIcon size={40} />}
-            <h2>{processing ? "Almost there" : upload ? "On its way" : "Waiting for its file"}</h2>
+            <h2>{processing ? "Being made ready" : upload ? "On its way" : "Waiting for its file"}</h2>
             {(processing || upload) && (
                 <ProgressBar percent={done} label={`Progress of ${video.title}`} testid="video-progress" />
             )}
@@ -162,7 +163,7 @@ interface MessageProps {
 
 export function Message({ title, text, action, onAction }: MessageProps) {
     return (
-        <main class="page message" id="content" data-testid="watch-missing">
+        <main class="page message" data-testid="watch-missing">
             <FilmIcon size={44} />
             <h1>{title}</h1>
             <p class="muted">{text}</p>

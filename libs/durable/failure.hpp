@@ -11,8 +11,8 @@ struct failure {
     enum class kind { application, cancelled, timeout, activity, terminated };
 
     kind what = kind::application;
-    std::string type;     // application: the stable code, e.g. "input_not_video"; timeout: "start_to_close",
-                          // "heartbeat", "schedule_to_close"
+    std::string type;  // application: the stable code, e.g. "input_not_video"; timeout:
+                       // "start_to_close", "heartbeat", "schedule_to_close"
     std::string message;  // for people
     bool non_retryable = false;
     std::string details;  // JSON or empty
@@ -24,7 +24,8 @@ struct failure {
     static failure timeout(std::string type);
     // What a workflow sees of an activity that did not succeed.
     static failure activity(std::string activity_type, failure cause);
-    // The innermost failure of the chain: what really happened, below the wrapping activity failure.
+    // The innermost failure of the chain: what really happened, below the wrapping activity
+    // failure.
     const failure& root() const;
     bool is_cancelled() const { return root().what == kind::cancelled; }
 };

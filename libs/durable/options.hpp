@@ -36,7 +36,8 @@ struct activity_options {
     cancellation_type cancellation = cancellation_type::wait_cancellation_completed;
 };
 
-// A typed activity name: contracts/activities declares them, workflows call them, workers implement them.
+// A typed activity name: contracts/activities declares them, workflows call them, workers implement
+// them.
 template <class Input, class Output>
 struct activity_type {
     const char* name;

@@ -1,11 +1,11 @@
 // Activities: queues, attempts, heartbeats, retries, timeouts.
 
+#include "libs/base/fault_point.hpp"
+#include "libs/durable/engine_embedded/engine_state.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-
-#include "libs/base/fault_point.hpp"
-#include "libs/durable/engine_embedded/engine_state.hpp"
 
 namespace vora::durable {
 
@@ -56,7 +56,8 @@ failure bounded(failure f, int depth = 0) {
         f.details.clear();
     }
     if (f.cause) {
-        f.cause = depth < 4 ? std::make_shared<const failure>(bounded(*f.cause, depth + 1)) : nullptr;
+        f.cause =
+            depth < 4 ? std::make_shared<const failure>(bounded(*f.cause, depth + 1)) : nullptr;
     }
     return f;
 }
@@ -198,11 +199,11 @@ void embedded_engine::state::claim(const run_ptr& run, live_activity& a,
     activity_row attempt = a;
     attempt.started = true;
     attempt.began = now();
-    db.submit([run_id = run->row.run_id,
-               attempt](SQLite::Database& d) { sql::write_attempt(d, run_id, attempt); },
-              [this, run, attempt, waiter](const result<void>& r) {
-                  claimed(run, attempt, waiter, r);
-              });
+    db.submit(
+        [run_id = run->row.run_id, attempt](SQLite::Database& d) {
+            sql::write_attempt(d, run_id, attempt);
+        },
+        [this, run, attempt, waiter](const result<void>& r) { claimed(run, attempt, waiter, r); });
 }
 
 void embedded_engine::state::claimed(const run_ptr& run, const activity_row& attempt,
@@ -276,19 +277,18 @@ void embedded_engine::state::write_heartbeat(const run_ptr& run, live_activity& 
         return;
     }
     a.heartbeat_writing = true;
-    db.submit(
-        [run_id = run->row.run_id, seq = a.seq, details = a.heartbeat_details](
-            SQLite::Database& d) { sql::write_heartbeat(d, run_id, seq, details); },
-        [this, run, seq = a.seq](const result<void>&) {
-            const auto it = run->activities.find(seq);
-            if (it == run->activities.end()) {
-                return;
-            }
-            it->second.heartbeat_writing = false;
-            if (std::exchange(it->second.heartbeat_newer, false)) {
-                write_heartbeat(run, it->second);
-            }
-        });
+    db.submit([run_id = run->row.run_id, seq = a.seq, details = a.heartbeat_details](
+                  SQLite::Database& d) { sql::write_heartbeat(d, run_id, seq, details); },
+              [this, run, seq = a.seq](const result<void>&) {
+                  const auto it = run->activities.find(seq);
+                  if (it == run->activities.end()) {
+                      return;
+                  }
+                  it->second.heartbeat_writing = false;
+                  if (std::exchange(it->second.heartbeat_newer, false)) {
+                      write_heartbeat(run, it->second);
+                  }
+              });
 }
 
 void embedded_engine::state::attempt_failed(const run_ptr& run, live_activity& a, failure f,
@@ -319,8 +319,9 @@ std::optional<timestamp> embedded_engine::state::retry_time(const activity_row& 
     }
     const double limit = static_cast<double>(
         policy.maximum_interval.count() > 0 ? policy.maximum_interval.count() : 60'000);
-    const double wait = static_cast<double>(policy.initial_interval.count()) *
-                        std::pow(std::max(policy.backoff_coefficient, 1.0), std::max(counted, 1) - 1);
+    const double wait =
+        static_cast<double>(policy.initial_interval.count()) *
+        std::pow(std::max(policy.backoff_coefficient, 1.0), std::max(counted, 1) - 1);
     const timestamp at = now() + milliseconds(static_cast<std::int64_t>(std::min(wait, limit)));
     if (a.options.schedule_to_close_timeout.count() > 0 &&
         at >= a.scheduled + a.options.schedule_to_close_timeout) {

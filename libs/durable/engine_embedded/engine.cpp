@@ -1,10 +1,10 @@
 #include "libs/durable/engine_embedded/engine.hpp"
 
-#include <algorithm>
-#include <cstring>
-
 #include "libs/base/crypto.hpp"
 #include "libs/durable/engine_embedded/engine_state.hpp"
+
+#include <algorithm>
+#include <cstring>
 
 namespace vora::durable {
 
@@ -55,12 +55,18 @@ run_description description_of(const open_run& run) {
 
 std::string_view name_of(run_status s) {
     switch (s) {
-        case run_status::running: return "running";
-        case run_status::completed: return "completed";
-        case run_status::failed: return "failed";
-        case run_status::cancelled: return "cancelled";
-        case run_status::terminated: return "terminated";
-        case run_status::timed_out: return "timed_out";
+        case run_status::running:
+            return "running";
+        case run_status::completed:
+            return "completed";
+        case run_status::failed:
+            return "failed";
+        case run_status::cancelled:
+            return "cancelled";
+        case run_status::terminated:
+            return "terminated";
+        case run_status::timed_out:
+            return "timed_out";
     }
     return "unknown";
 }
@@ -239,8 +245,7 @@ void embedded_engine::state::drop_old_histories() {
 void embedded_engine::state::look_up(const std::string& workflow_id,
                                      std::function<void(result<std::optional<run_row>>)> then) {
     auto found = std::make_shared<std::optional<run_row>>();
-    db.submit([workflow_id,
-               found](SQLite::Database& d) { *found = sql::find_run(d, workflow_id); },
+    db.submit([workflow_id, found](SQLite::Database& d) { *found = sql::find_run(d, workflow_id); },
               [found, then = std::move(then)](result<void> r) {
                   if (!r) {
                       then(fail(r.error()));
@@ -258,30 +263,29 @@ void embedded_engine::state::query_closed(const run_row& run, history_event quer
     }
     auto history = std::make_shared<std::vector<history_event>>();
     const std::string run_id = run.run_id;
-    db.submit(
-        [run_id, history](SQLite::Database& d) { *history = sql::load_history(d, run_id); },
-        [this, run_id, history, query = std::move(query),
-         answered = std::move(answered)](const result<void>& r) {
-            if (!r) {
-                answered(fail(r.error()));
-                return;
-            }
-            auto replayed = replay(registry, {}, run_id, *history);
-            if (!replayed) {
-                answered(fail(replayed.error()));
-                return;
-            }
-            auto closed = std::make_shared<open_run>();
-            closed->interpreter = std::move(replayed->run);
-            turn t;
-            t.run = closed;
-            inbox_item item;
-            item.what = inbox_item::kind::query;
-            item.event = query;
-            item.answered = answered;
-            t.queries.push_back(std::move(item));
-            answer_queries(t);
-        });
+    db.submit([run_id, history](SQLite::Database& d) { *history = sql::load_history(d, run_id); },
+              [this, run_id, history, query = std::move(query),
+               answered = std::move(answered)](const result<void>& r) {
+                  if (!r) {
+                      answered(fail(r.error()));
+                      return;
+                  }
+                  auto replayed = replay(registry, {}, run_id, *history);
+                  if (!replayed) {
+                      answered(fail(replayed.error()));
+                      return;
+                  }
+                  auto closed = std::make_shared<open_run>();
+                  closed->interpreter = std::move(replayed->run);
+                  turn t;
+                  t.run = closed;
+                  inbox_item item;
+                  item.what = inbox_item::kind::query;
+                  item.event = query;
+                  item.answered = answered;
+                  t.queries.push_back(std::move(item));
+                  answer_queries(t);
+              });
 }
 
 embedded_engine::embedded_engine(executor ex, blocking_pool& pool, const clock_source& clock,
@@ -322,8 +326,8 @@ task<result<std::string>> embedded_engine::start(start_request r) {
         co_return fail(errc::resource_exhausted, "too_many_open_runs");
     }
     auto run = std::make_shared<open_run>();
-    run->row = {r.workflow_id,       random_uuid(), r.workflow_type, r.task_queue,
-                run_status::running, s.now(),       std::nullopt,    std::nullopt, true};
+    run->row = {r.workflow_id, random_uuid(), r.workflow_type, r.task_queue, run_status::running,
+                s.now(),       std::nullopt,  std::nullopt,    true};
     run->last_event_id = 1;
     run->wants_task = true;
     history_event started;
@@ -338,22 +342,20 @@ task<result<std::string>> embedded_engine::start(start_request r) {
     run->interpreter = std::make_unique<workflow_run>(s.registry, s.log_sink());
     auto inserted = std::make_shared<bool>(false);
     deferred<result<std::string>> answer(s.ex);
-    s.db.submit(
-        [row = run->row, started, inserted](SQLite::Database& d) {
-            *inserted = sql::insert_run(d, row, started);
-        },
-        [state = state_.get(), run, inserted, answer](const result<void>& committed) {
-            if (!committed) {
-                answer.set(fail(committed.error()));
-            } else if (!*inserted) {
-                answer.set(fail(errc::already_exists, "workflow_already_started"));
-            } else {
-                state->add(run);
-                state->keep_cached(run);
-                state->pump(run);
-                answer.set(run->row.run_id);
-            }
-        });
+    s.db.submit([row = run->row, started,
+                 inserted](SQLite::Database& d) { *inserted = sql::insert_run(d, row, started); },
+                [state = state_.get(), run, inserted, answer](const result<void>& committed) {
+                    if (!committed) {
+                        answer.set(fail(committed.error()));
+                    } else if (!*inserted) {
+                        answer.set(fail(errc::already_exists, "workflow_already_started"));
+                    } else {
+                        state->add(run);
+                        state->keep_cached(run);
+                        state->pump(run);
+                        answer.set(run->row.run_id);
+                    }
+                });
     co_return co_await answer.get();
 }
 

@@ -1,10 +1,15 @@
 #pragma once
-// Inside the embedded engine. It is a state machine on the loop: calls and timers put items into a run's
-// inbox, one turn at a time takes them, and callbacks of the store carry on after each commit. Memory
-// changes only after the commit, so a failed one leaves the engine as it was. The only coroutines are the
-// store's writer and the ticker, so a caller that is cancelled never interrupts a change half-way.
+// Inside the embedded engine. It is a state machine on the loop: calls and timers put items into a
+// run's inbox, one turn at a time takes them, and callbacks of the store carry on after each
+// commit. Memory changes only after the commit, so a failed one leaves the engine as it was. The
+// only coroutines are the store's writer and the ticker, so a caller that is cancelled never
+// interrupts a change half-way.
 //
-// engine.cpp: life and client calls; turns.cpp: workflow tasks; activities.cpp: queues, attempts, timeouts.
+// engine.cpp: life and client calls; turns.cpp: workflow tasks; activities.cpp: queues, attempts,
+// timeouts.
+
+#include "libs/durable/engine_embedded/engine.hpp"
+#include "libs/durable/engine_embedded/store.hpp"
 
 #include <functional>
 #include <list>
@@ -15,9 +20,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "libs/durable/engine_embedded/engine.hpp"
-#include "libs/durable/engine_embedded/store.hpp"
 
 namespace vora::durable {
 
@@ -30,7 +32,7 @@ activity_row next_attempt(const activity_row& a, failure why, timestamp availabl
 // A value that a callback sets and a coroutine waits for. The waiter may vanish.
 template <class T>
 class deferred {
-   public:
+ public:
     explicit deferred(const executor& ex) : state_(std::make_shared<shared>(ex)) {}
     void set(T value) const {
         state_->value.emplace(std::move(value));
@@ -38,7 +40,7 @@ class deferred {
     }
     task<T> get() const { return wait(state_); }
 
-   private:
+ private:
     struct shared {
         explicit shared(const executor& ex) : wake(ex) {}
         wake_signal wake;
@@ -57,7 +59,7 @@ struct live_activity : activity_row {
     explicit live_activity(activity_row r) : activity_row(std::move(r)) {}
     bool settling = false;  // a change of it is being committed, or its end lies in the inbox
     bool queued = false;
-    timestamp heard;        // start or last heartbeat of this attempt
+    timestamp heard;  // start or last heartbeat of this attempt
     bool heartbeat_writing = false;
     bool heartbeat_newer = false;  // than the one being written
 };
@@ -84,13 +86,13 @@ struct open_run {
     std::unique_ptr<workflow_run> interpreter;  // or none: replayed when needed
     std::vector<history_event> undelivered;     // known only with an interpreter
     std::vector<inbox_item> inbox;
-    bool busy = false;        // a turn is under way
+    bool busy = false;  // a turn is under way
     bool closed = false;
     bool wants_task = false;  // events wait for the definition
     bool cancel_requested = false;
     int task_failures = 0;
     timestamp task_retry_at;
-    timestamp hold_until;     // the store failed: nothing becomes due before
+    timestamp hold_until;                 // the store failed: nothing becomes due before
     std::optional<timestamp> next_check;  // its entry in checks_
     std::uint64_t used = 0;               // its entry in cached_
 };
@@ -127,7 +129,7 @@ struct activity_queue {
 };
 
 class embedded_engine::state {
-   public:
+ public:
     using run_ptr = std::shared_ptr<open_run>;
     using turn_ptr = std::shared_ptr<turn>;
 
@@ -205,8 +207,8 @@ class embedded_engine::state {
     bool running = false;
     timestamp next_retention;
 
-    std::map<std::string, run_ptr> runs;            // open, by run id
-    std::map<std::string, std::string> run_ids;     // workflow id -> run id, open
+    std::map<std::string, run_ptr> runs;         // open, by run id
+    std::map<std::string, std::string> run_ids;  // workflow id -> run id, open
     std::map<std::string, activity_queue> queues;
     std::set<std::pair<timestamp, std::string>> checks;  // run ids by their next deadline
     std::map<std::uint64_t, std::string> cached;         // run ids by last use

@@ -1,9 +1,9 @@
-// The engine's rules under a virtual clock: retries, timeouts, cancellation, and the environment itself.
+// The engine's rules under a virtual clock: retries, timeouts, cancellation, and the environment
+// itself.
+#include "libs/durable/engine_embedded/history.hpp"
 #include "libs/durable/engine_embedded/test_environment.hpp"
 
 #include <gtest/gtest.h>
-
-#include "libs/durable/engine_embedded/history.hpp"
 
 namespace vora::durable {
 namespace {
@@ -416,7 +416,8 @@ TEST(replay_history, survives_any_truncation_between_events) {
     for (std::size_t n = 1; n <= whole.size(); ++n) {
         const std::span<const history_event> part(whole.data(), n);
         const auto r = replay(recorded_registry(false), {}, "run", part);
-        // A history ends with whole transactions only; cut inside a block of commands it is refused.
+        // A history ends with whole transactions only; cut inside a block of commands it is
+        // refused.
         if (!r) {
             EXPECT_EQ(r.error().reason, "nondeterminism") << n;
         }
@@ -424,8 +425,9 @@ TEST(replay_history, survives_any_truncation_between_events) {
 }
 
 TEST(replay_history, damaged_text_is_an_error) {
-    for (const char* text : {"", "{", "[{}]", R"([{"event_id":1,"type":"x","time_ms":0}])", "[1]",
-                             R"([{"event_id":1,"type":"timer_fired","time_ms":0,"attributes":3}])"}) {
+    for (const char* text :
+         {"", "{", "[{}]", R"([{"event_id":1,"type":"x","time_ms":0}])", "[1]",
+          R"([{"event_id":1,"type":"timer_fired","time_ms":0,"attributes":3}])"}) {
         EXPECT_FALSE(replay_history(recorded_registry(false), text)) << text;
     }
 }

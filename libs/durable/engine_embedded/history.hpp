@@ -1,9 +1,16 @@
 #pragma once
-// The history of a run, and how activations come out of it. An activation is what arrived between two
-// workflow_task_completed events; the events right behind one are the commands the definition gave.
+// The history of a run, and how activations come out of it. An activation is what arrived between
+// two workflow_task_completed events; the events right behind one are the commands the definition
+// gave.
 //
 //   started(1) | workflow_task_completed(2) activity_task_scheduled(3) | activity_task_completed(4)
 //              | workflow_task_completed(5) workflow_execution_completed(6)
+
+#include "libs/base/clock.hpp"
+#include "libs/base/result.hpp"
+#include "libs/durable/failure.hpp"
+#include "libs/durable/options.hpp"
+#include "libs/durable/workflow/run.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -12,12 +19,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "libs/base/clock.hpp"
-#include "libs/base/result.hpp"
-#include "libs/durable/failure.hpp"
-#include "libs/durable/options.hpp"
-#include "libs/durable/workflow/run.hpp"
 
 namespace vora::durable {
 
@@ -54,12 +55,12 @@ struct history_event {
     std::int64_t id = 0;
     event_type type = event_type::workflow_task_completed;
     timestamp time;
-    std::uint32_t seq = 0;          // of a timer or an activity
-    std::uint64_t seed = 0;         // started
-    std::string name;               // workflow, activity or signal type, patch, workflow id
-    std::string workflow_id;        // started
-    std::string payload;            // input or result
-    milliseconds duration{0};       // timer_started
+    std::uint32_t seq = 0;     // of a timer or an activity
+    std::uint64_t seed = 0;    // started
+    std::string name;          // workflow, activity or signal type, patch, workflow id
+    std::string workflow_id;   // started
+    std::string payload;       // input or result
+    milliseconds duration{0};  // timer_started
     std::optional<failure> cause;
     std::optional<activity_options> options;
 };
@@ -73,8 +74,8 @@ result<failure> failure_from_json(const std::string& text);
 std::string options_to_json(const activity_options& o);
 result<activity_options> options_from_json(const std::string& text);
 
-// The activation for what arrived. `commands_to_come` are the command events that follow it in the history
-// (patch markers among them are announced), empty when live.
+// The activation for what arrived. `commands_to_come` are the command events that follow it in the
+// history (patch markers among them are announced), empty when live.
 activation make_activation(const std::string& run_id, timestamp time, bool replaying,
                            std::span<const history_event> arrived,
                            std::span<const history_event> commands_to_come,
@@ -89,13 +90,13 @@ struct replayed_run {
     timestamp last_task_time;
 };
 
-// Runs the definition against its history. failed_precondition: "nondeterminism" (the commands do not match
-// the history) or "workflow_task_failed" (it threw).
+// Runs the definition against its history. failed_precondition: "nondeterminism" (the commands do
+// not match the history) or "workflow_task_failed" (it threw).
 result<replayed_run> replay(const workflow_registry& registry, workflow_run::log_sink log,
                             const std::string& run_id, std::span<const history_event> history);
 
-// A history in its exported form (embedded_engine::history): tests keep some in histories/ and replay them
-// against today's definitions.
+// A history in its exported form (embedded_engine::history): tests keep some in histories/ and
+// replay them against today's definitions.
 std::string history_to_json(std::span<const history_event> history);
 result<std::vector<history_event>> history_from_json(const std::string& text);
 result<void> replay_history(const workflow_registry& registry, const std::string& exported);

@@ -1,9 +1,9 @@
-#include <array>
-#include <utility>
+#include "libs/durable/engine_embedded/history.hpp"
 
 #include <nlohmann/json.hpp>
 
-#include "libs/durable/engine_embedded/history.hpp"
+#include <array>
+#include <utility>
 
 namespace vora::durable {
 
@@ -264,9 +264,9 @@ result<std::vector<history_event>> history_from_json(const std::string& text) {
     try {
         std::vector<history_event> events;
         for (const auto& j : json::parse(text)) {
-            auto e = event_from(j.at("event_id").get<std::int64_t>(), j.at("type").get<std::string>(),
-                                from_unix_ms(j.at("time_ms").get<std::int64_t>()),
-                                j.at("attributes").dump());
+            auto e = event_from(
+                j.at("event_id").get<std::int64_t>(), j.at("type").get<std::string>(),
+                from_unix_ms(j.at("time_ms").get<std::int64_t>()), j.at("attributes").dump());
             if (!e) {
                 return fail(e.error());
             }

@@ -1,8 +1,8 @@
-#include <stdexcept>
+#include "libs/durable/engine_embedded/store.hpp"
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
-#include "libs/durable/engine_embedded/store.hpp"
+#include <stdexcept>
 
 namespace vora::durable::sql {
 
@@ -10,8 +10,8 @@ namespace {
 
 constexpr int schema_version = 1;
 
-// activities and timers hold what is pending of open runs. A closed run keeps its row for good: an id that
-// ever ran is never started again, also when its history has been dropped.
+// activities and timers hold what is pending of open runs. A closed run keeps its row for good: an
+// id that ever ran is never started again, also when its history has been dropped.
 constexpr const char* schema = R"sql(
 CREATE TABLE runs (
     workflow_id   TEXT NOT NULL PRIMARY KEY,
@@ -62,7 +62,8 @@ PRAGMA user_version = 1;
 )sql";
 
 constexpr const char* insert_run_sql =
-    "INSERT OR IGNORE INTO runs (workflow_id, run_id, workflow_type, task_queue, status, started_ms)"
+    "INSERT OR IGNORE INTO runs (workflow_id, run_id, workflow_type, task_queue, status, "
+    "started_ms)"
     " VALUES (?, ?, ?, ?, ?, ?)";
 constexpr const char* insert_event_sql =
     "INSERT INTO events (run_id, event_id, type, time_ms, attributes) VALUES (?, ?, ?, ?, ?)";
@@ -239,8 +240,8 @@ void write(SQLite::Database& db, const std::string& run_id, const run_changes& c
     for (const auto& a : changes.activities_scheduled) {
         insert_activity(db, run_id, a);
     }
-    for_each_seq(db, "UPDATE activities SET cancel_requested = 1 WHERE run_id = ? AND seq = ?", run_id,
-                 changes.activities_cancel_requested);
+    for_each_seq(db, "UPDATE activities SET cancel_requested = 1 WHERE run_id = ? AND seq = ?",
+                 run_id, changes.activities_cancel_requested);
     for_each_seq(db, "DELETE FROM activities WHERE run_id = ? AND seq = ?", run_id,
                  changes.activities_removed);
     for (const auto& [seq, at] : changes.timers_put) {

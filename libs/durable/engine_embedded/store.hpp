@@ -1,10 +1,14 @@
 #pragma once
 // The engine's file: one SQLite database (WAL, synchronous = FULL), one connection, one writer.
 //
-// Work is handed in as functions that run on the blocking pool, in order. What lies in the queue together is
-// committed together (one fsync for many runs); when one of them throws, the batch is rolled back and each is
-// run in a transaction of its own, so that one bad change does not fail its neighbours. `done` is called on
-// the loop after the commit, in order.
+// Work is handed in as functions that run on the blocking pool, in order. What lies in the queue
+// together is committed together (one fsync for many runs); when one of them throws, the batch is
+// rolled back and each is run in a transaction of its own, so that one bad change does not fail its
+// neighbours. `done` is called on the loop after the commit, in order.
+
+#include "libs/base/async.hpp"
+#include "libs/durable/client.hpp"
+#include "libs/durable/engine_embedded/history.hpp"
 
 #include <deque>
 #include <functional>
@@ -13,10 +17,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-#include "libs/base/async.hpp"
-#include "libs/durable/client.hpp"
-#include "libs/durable/engine_embedded/history.hpp"
 
 namespace SQLite {
 class Database;
@@ -31,13 +31,14 @@ struct activity_row {
     std::string input;
     activity_options options;
     int attempt = 1;
-    int lost = 0;            // attempts whose process died
-    int uncounted = 0;       // attempts that maximum_attempts does not count: lost, or the worker stopped
+    int lost = 0;  // attempts whose process died
+    int uncounted =
+        0;  // attempts that maximum_attempts does not count: lost, or the worker stopped
     bool started = false;
     bool cancel_requested = false;
-    timestamp scheduled;     // the first attempt
-    timestamp available;     // this attempt may start
-    timestamp began;         // this attempt started
+    timestamp scheduled;  // the first attempt
+    timestamp available;  // this attempt may start
+    timestamp began;      // this attempt started
     std::string heartbeat_details;
     std::optional<failure> last_failure;
 };
@@ -77,7 +78,8 @@ struct run_changes {
     std::optional<close> closed;
 };
 
-// Statements, called on the pool inside a store's transaction. They throw on a damaged or unreachable file.
+// Statements, called on the pool inside a store's transaction. They throw on a damaged or
+// unreachable file.
 namespace sql {
 void migrate(SQLite::Database& db);
 bool insert_run(SQLite::Database& db, const run_row& run, const history_event& started);
@@ -94,7 +96,7 @@ int drop_histories(SQLite::Database& db, timestamp before, int runs_max);
 }  // namespace sql
 
 class store {
-   public:
+ public:
     using work = std::function<void(SQLite::Database&)>;
     using callback = std::function<void(result<void>)>;
 
@@ -111,7 +113,7 @@ class store {
     void abandon();
     bool idle() const { return queue_.empty() && !committing_; }
 
-   private:
+ private:
     struct item {
         work run;
         callback done;

@@ -1,9 +1,9 @@
 #include "libs/durable/engine_embedded/test_environment.hpp"
 
+#include "libs/durable/engine_embedded/history.hpp"
+
 #include <algorithm>
 #include <stdexcept>
-
-#include "libs/durable/engine_embedded/history.hpp"
 
 namespace vora::durable {
 
@@ -12,14 +12,14 @@ namespace {
 constexpr int skips_max = 20'000;  // a workflow that retries for ever does not end
 
 class virtual_clock final : public clock_source {
-   public:
+ public:
     timestamp now() const override { return now_; }
     timestamp now_ = from_unix_ms(1'800'000'000'000);
 };
 
 // Hands attempts of hanging types to nobody, counts the others.
 class watched_source final : public activity_source {
-   public:
+ public:
     explicit watched_source(embedded_engine& engine) : engine_(engine) {}
 
     task<vora::result<std::optional<activity_task>>> poll(std::string task_queue) override {
@@ -50,7 +50,7 @@ class watched_source final : public activity_source {
     std::set<std::string> running;
     std::vector<std::string> attempts;
 
-   private:
+ private:
     embedded_engine& engine_;
 };
 

@@ -4,13 +4,20 @@
 //     workflow_registry registry;
 //     registry.add(contracts::ingest_video, ingest_video);
 //     workflow_test_environment env(std::move(registry));
-//     env.on(contracts::probe, [](const contracts::probe_input&) -> outcome<contracts::probe_facts> { ... });
-//     env.start(contracts::ingest_video, contracts::ingest_input{...});
-//     auto end = env.result();                       // skips timers and backoffs
+//     env.on(contracts::probe, [](const contracts::probe_input&) -> outcome<contracts::probe_facts>
+//     { ... }); env.start(contracts::ingest_video, contracts::ingest_input{...}); auto end =
+//     env.result();                       // skips timers and backoffs
 //     EXPECT_EQ(env.attempts("probe"), 1);
 //
-// The clock stands while an activity runs and moves on to the next deadline when nothing else is left to do.
-// Activities without a mock fail with "activity_not_registered", non-retryable.
+// The clock stands while an activity runs and moves on to the next deadline when nothing else is
+// left to do. Activities without a mock fail with "activity_not_registered", non-retryable.
+
+#include "libs/durable/client.hpp"
+#include "libs/durable/engine_embedded/engine.hpp"
+#include "libs/durable/worker/activity.hpp"
+#include "libs/durable/workflow/workflow.hpp"
+
+#include <nlohmann/json.hpp>
 
 #include <functional>
 #include <map>
@@ -20,23 +27,16 @@
 #include <type_traits>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
-#include "libs/durable/client.hpp"
-#include "libs/durable/engine_embedded/engine.hpp"
-#include "libs/durable/worker/activity.hpp"
-#include "libs/durable/workflow/workflow.hpp"
-
 namespace vora::durable {
 
 class workflow_test_environment {
-   public:
+ public:
     explicit workflow_test_environment(workflow_registry registry);
     ~workflow_test_environment();
     workflow_test_environment(const workflow_test_environment&) = delete;
 
-    // Before start(). F: outcome<Out>(const In&), outcome<Out>(activity_context&, const In&), or a coroutine
-    // task<outcome<Out>>(activity_context&, In) as in a real registry.
+    // Before start(). F: outcome<Out>(const In&), outcome<Out>(activity_context&, const In&), or a
+    // coroutine task<outcome<Out>>(activity_context&, In) as in a real registry.
     template <class In, class Out, class F>
     void on(const activity_type<In, Out>& type, F f) {
         serve(type.task_queue);
@@ -45,17 +45,18 @@ class workflow_test_environment {
             activities_.add(type, [mock](activity_context&, In in) -> task<outcome<Out>> {
                 co_return (*mock)(in);
             });
-        } else if constexpr (std::is_invocable_r_v<outcome<Out>, F&, activity_context&, const In&>) {
+        } else if constexpr (std::is_invocable_r_v<outcome<Out>, F&, activity_context&,
+                                                   const In&>) {
             activities_.add(type, [mock](activity_context& ctx, In in) -> task<outcome<Out>> {
                 co_return (*mock)(ctx, in);
             });
         } else {
-            activities_.add(type, [mock](activity_context& ctx, In in) {
-                return (*mock)(ctx, std::move(in));
-            });
+            activities_.add(
+                type, [mock](activity_context& ctx, In in) { return (*mock)(ctx, std::move(in)); });
         }
     }
-    // An activity that starts and never ends nor heartbeats: for its timeouts and for what is seen meanwhile.
+    // An activity that starts and never ends nor heartbeats: for its timeouts and for what is seen
+    // meanwhile.
     template <class In, class Out>
     void hang(const activity_type<In, Out>& type) {
         hang_type(type.name, type.task_queue);
@@ -71,8 +72,8 @@ class workflow_test_environment {
     void start_raw(const std::string& type, const std::string& task_queue, const std::string& input,
                    const std::string& workflow_id = "test");
 
-    // Runs until the workflow has closed; its JSON result, or why not. Fails with "did_not_end" when nothing
-    // is left that could move it on.
+    // Runs until the workflow has closed; its JSON result, or why not. Fails with "did_not_end"
+    // when nothing is left that could move it on.
     outcome<std::string> result(const std::string& workflow_id = "test");
     // Lets this much time pass, and all that falls due in it happen.
     void advance(milliseconds time);
@@ -94,7 +95,7 @@ class workflow_test_environment {
     std::vector<std::string> attempts() const;
     int attempts(const std::string& type) const;
 
-   private:
+ private:
     struct state;
     void serve(const std::string& task_queue);
     void hang_type(const std::string& name, const std::string& task_queue);

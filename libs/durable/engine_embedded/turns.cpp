@@ -1,9 +1,10 @@
-// Workflow tasks: what arrived goes through the definition, and all that follows is one transaction.
-
-#include <algorithm>
+// Workflow tasks: what arrived goes through the definition, and all that follows is one
+// transaction.
 
 #include "libs/base/fault_point.hpp"
 #include "libs/durable/engine_embedded/engine_state.hpp"
+
+#include <algorithm>
 
 namespace vora::durable {
 
@@ -18,11 +19,16 @@ milliseconds task_backoff(int failures) {
 
 std::optional<run_status> closing_status(event_type t) {
     switch (t) {
-        case event_type::workflow_execution_completed: return run_status::completed;
-        case event_type::workflow_execution_failed: return run_status::failed;
-        case event_type::workflow_execution_canceled: return run_status::cancelled;
-        case event_type::workflow_execution_terminated: return run_status::terminated;
-        default: return std::nullopt;
+        case event_type::workflow_execution_completed:
+            return run_status::completed;
+        case event_type::workflow_execution_failed:
+            return run_status::failed;
+        case event_type::workflow_execution_canceled:
+            return run_status::cancelled;
+        case event_type::workflow_execution_terminated:
+            return run_status::terminated;
+        default:
+            return std::nullopt;
     }
 }
 
@@ -104,7 +110,8 @@ void embedded_engine::state::take_inbox(turn& t) {
             case inbox_item::kind::terminate:
                 t.changes.closed = {run_status::terminated, at, item.event.cause};
                 break;
-            case inbox_item::kind::signal: break;
+            case inbox_item::kind::signal:
+                break;
         }
         append(t, std::move(item.event), at);
         t.items.push_back(std::move(item));
@@ -152,9 +159,9 @@ void embedded_engine::state::step(const turn_ptr& t) {
         return;
     }
     const timestamp at = std::max(now(), run.last_task_time);
-    auto done = run.interpreter->activate(make_activation(
-        run.row.run_id, at, false, arrived, {},
-        run.last_event_id + static_cast<std::int64_t>(t->changes.events.size())));
+    auto done = run.interpreter->activate(
+        make_activation(run.row.run_id, at, false, arrived, {},
+                        run.last_event_id + static_cast<std::int64_t>(t->changes.events.size())));
     if (done.activation_failure) {
         task_failed(t, done.activation_failure->type, done.activation_failure->message);
         return;
@@ -195,7 +202,8 @@ void embedded_engine::state::add_commands(turn& t, const completion& done, times
                 t.changes.activities_scheduled.push_back(std::move(row));
                 break;
             }
-            default: break;
+            default:
+                break;
         }
         if (auto status = closing_status(e->type)) {
             t.changes.closed = {*status, at, e->cause};
@@ -387,10 +395,14 @@ void embedded_engine::state::answer_closed(const run_row& run, inbox_item item) 
         case inbox_item::kind::signal:
             item.done(fail(errc::failed_precondition, "workflow_closed"));
             break;
-        case inbox_item::kind::activity: item.done(fail(errc::not_found, "attempt_over")); break;
+        case inbox_item::kind::activity:
+            item.done(fail(errc::not_found, "attempt_over"));
+            break;
         case inbox_item::kind::cancel:
         case inbox_item::kind::terminate:
-        case inbox_item::kind::timer: item.done({}); break;
+        case inbox_item::kind::timer:
+            item.done({});
+            break;
     }
 }
 

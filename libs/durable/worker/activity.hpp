@@ -1,18 +1,18 @@
 #pragma once
 // Activities: the code that may do I/O. At least once: everything in one must be idempotent.
 
+#include "libs/base/async.hpp"
+#include "libs/durable/failure.hpp"
+#include "libs/durable/options.hpp"
+#include "libs/obs/log.hpp"
+
+#include <nlohmann/json.hpp>
+
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
-
-#include <nlohmann/json.hpp>
-
-#include "libs/base/async.hpp"
-#include "libs/durable/failure.hpp"
-#include "libs/durable/options.hpp"
-#include "libs/obs/log.hpp"
 
 namespace vora::durable {
 
@@ -27,23 +27,25 @@ struct activity_info {
 
 // Lives as long as the attempt.
 class activity_context {
-   public:
+ public:
     virtual ~activity_context() = default;
     virtual const activity_info& info() const = 0;
-    // Tells the engine that the attempt lives, with details (JSON) for describe() and the next attempt.
-    // Throttled by the runner to 0.8 x heartbeat_timeout at most... never blocks. Call it often.
+    // Tells the engine that the attempt lives, with details (JSON) for describe() and the next
+    // attempt. Throttled by the runner to 0.8 x heartbeat_timeout at most... never blocks. Call it
+    // often.
     virtual void heartbeat(std::string details) = 0;
-    // True when the workflow asked for cancellation, the attempt timed out, or the worker is stopping: end
-    // soon, with failure::cancelled().
+    // True when the workflow asked for cancellation, the attempt timed out, or the worker is
+    // stopping: end soon, with failure::cancelled().
     virtual bool is_cancelled() const = 0;
 };
 
 using activity_function =
     std::function<task<outcome<std::string>>(activity_context& ctx, std::string input)>;
 
-// Name -> function. Typed registration converts JSON and turns a bad input into a non-retryable failure.
+// Name -> function. Typed registration converts JSON and turns a bad input into a non-retryable
+// failure.
 class activity_registry {
-   public:
+ public:
     void add(std::string name, activity_function f);
     template <class In, class Out, class F>  // F: task<outcome<Out>>(activity_context&, In)
     void add(const activity_type<In, Out>& type, F f) {
@@ -63,7 +65,7 @@ class activity_registry {
     }
     const activity_function* find(const std::string& name) const;
 
-   private:
+ private:
     std::map<std::string, activity_function> functions_;
 };
 
@@ -77,9 +79,10 @@ struct activity_task {
 };
 
 class activity_source {
-   public:
+ public:
     virtual ~activity_source() = default;
-    // Waits for a task of this queue; nullopt after a while without one (poll again). unavailable: back off.
+    // Waits for a task of this queue; nullopt after a while without one (poll again). unavailable:
+    // back off.
     virtual task<result<std::optional<activity_task>>> poll(std::string task_queue) = 0;
     // true = cancellation was requested or the attempt is no longer current: stop working.
     // not_found: the attempt is over.
@@ -89,20 +92,22 @@ class activity_source {
 
 struct activity_worker_options {
     std::string task_queue;
-    std::size_t concurrency = 1;             // attempts at once
-    milliseconds graceful_stop{5'000};       // stop(): running attempts see is_cancelled() and get this long
+    std::size_t concurrency = 1;  // attempts at once
+    milliseconds graceful_stop{
+        5'000};  // stop(): running attempts see is_cancelled() and get this long
 };
 
-// Polls one queue and runs its activities. An exception in an activity is a retryable "internal_error".
+// Polls one queue and runs its activities. An exception in an activity is a retryable
+// "internal_error".
 class activity_worker {
-   public:
+ public:
     activity_worker(executor ex, activity_source& source, activity_registry registry,
                     activity_worker_options options, obs::logger log);
     ~activity_worker();
     void start();
     task<> stop();
 
-   private:
+ private:
     struct state;
     std::shared_ptr<state> state_;
 };

@@ -1,14 +1,14 @@
-// One coroutine polls; each attempt has a supervisor, which sends heartbeats, notices cancellation and
-// reports the end, and a body, the activity itself, in a group of its own, so that a body that does not end
-// can be cancelled without losing the report.
+// One coroutine polls; each attempt has a supervisor, which sends heartbeats, notices cancellation
+// and reports the end, and a body, the activity itself, in a group of its own, so that a body that
+// does not end can be cancelled without losing the report.
 
-#include <algorithm>
-#include <chrono>
+#include "libs/durable/worker/activity.hpp"
 
 #include <boost/asio/error.hpp>
 #include <boost/system/system_error.hpp>
 
-#include "libs/durable/worker/activity.hpp"
+#include <algorithm>
+#include <chrono>
 
 namespace vora::durable {
 
@@ -20,10 +20,15 @@ using boost::system::system_error;
 constexpr milliseconds heartbeat_interval_max{1'000};  // progress is shown to people
 constexpr milliseconds poll_backoff_max{5'000};
 constexpr milliseconds report_deadline{15'000};
-constexpr milliseconds look_interval{500};
+constexpr milliseconds look_interval_max{500};
+constexpr int reports_max = 100;
+
+milliseconds left(steady::time_point until) {
+    return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(until - steady::now()));
+}
 
 class attempt final : public activity_context {
-   public:
+ public:
     attempt(const executor& ex, activity_task t) : task_(std::move(t)), wake_(ex), body_(ex) {
         throttle_ = heartbeat_interval_max;
         if (task_.heartbeat_timeout.count() > 0) {
@@ -43,8 +48,8 @@ class attempt final : public activity_context {
     void cancel() {
         if (!cancelled_since_) {
             cancelled_since_ = steady::now();
+            wake_.notify();
         }
-        wake_.notify();
     }
     void finish(outcome<std::string> r) {
         result_ = std::move(r);
@@ -97,6 +102,7 @@ struct activity_worker::state : std::enable_shared_from_this<activity_worker::st
 
     task<> poll();
     task<> supervise(attempt_ptr a);
+    milliseconds next_look(const attempt& a) const;
     task<> send_heartbeat(attempt& a);
     task<> report(attempt& a);
     void log_end(const attempt& a) const;
@@ -141,8 +147,8 @@ task<> activity_worker::state::supervise(attempt_ptr a) {
     if (const auto* f = registry.find(a->task_.info.type)) {
         a->body_.spawn(run_body(a, *f));
     } else {
-        a->finish(std::unexpected(failure::application("activity_not_registered",
-                                                       "no activity " + a->task_.info.type)));
+        a->finish(std::unexpected(
+            failure::application("activity_not_registered", "no activity " + a->task_.info.type)));
     }
     while (!a->result_) {
         if (stopping || steady::now() - a->began_ >= a->task_.start_to_close_timeout) {
@@ -156,8 +162,7 @@ task<> activity_worker::state::supervise(attempt_ptr a) {
             co_await a->body_.stop();  // it did not end when asked
             break;
         }
-        co_await a->wake_.wait(a->heartbeat_due_ ? std::min(a->throttle_, milliseconds(50))
-                                                 : look_interval);
+        co_await a->wake_.wait(next_look(*a));
     }
     co_await a->body_.join();
     if (!a->result_) {
@@ -166,6 +171,21 @@ task<> activity_worker::state::supervise(attempt_ptr a) {
     co_await report(*a);
     running.erase(a.get());
     slot_free.notify();
+}
+
+// Until something may have to be done without being woken.
+milliseconds activity_worker::state::next_look(const attempt& a) const {
+    milliseconds wait = look_interval_max;
+    if (!a.cancelled_since_) {
+        wait = std::min(wait, left(a.began_ + a.task_.start_to_close_timeout));
+    }
+    if (a.heartbeat_due_) {
+        wait = std::min(wait, left(a.heartbeat_sent_ + a.throttle_));
+    }
+    if (a.cancelled_since_) {
+        wait = std::min(wait, left(*a.cancelled_since_ + options.graceful_stop));
+    }
+    return wait;
 }
 
 task<> activity_worker::state::send_heartbeat(attempt& a) {
@@ -184,7 +204,7 @@ task<> activity_worker::state::report(attempt& a) {
     }
     log_end(a);
     milliseconds backoff{100};
-    for (int tries = 0; tries < (stopping ? 3 : 100); ++tries) {
+    for (int tries = 0; tries < reports_max; ++tries) {
         auto r = co_await with_deadline(source.complete(a.task_.task_token, *a.result_),
                                         report_deadline);
         if (r || r.error().code == errc::not_found) {
@@ -192,6 +212,9 @@ task<> activity_worker::state::report(attempt& a) {
         }
         log.warn("activity_report_failed",
                  {{"type", a.task_.info.type}, {"reason", r.error().reason}});
+        if (stopping) {
+            co_return;  // the engine finds the attempt lost, or timed out
+        }
         co_await sleep_for(backoff);
         backoff = std::min(backoff * 2, poll_backoff_max);
     }

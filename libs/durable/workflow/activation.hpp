@@ -2,15 +2,15 @@
 // What goes into a workflow_run and what comes out. Names and meaning are those of Temporal's core
 // (coresdk.workflow_activation, coresdk.workflow_commands), so that core can drive the same runs.
 
+#include "libs/base/clock.hpp"
+#include "libs/durable/failure.hpp"
+#include "libs/durable/options.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
-
-#include "libs/base/clock.hpp"
-#include "libs/durable/failure.hpp"
-#include "libs/durable/options.hpp"
 
 namespace vora::durable {
 
@@ -56,8 +56,8 @@ using activation_job =
                  job::query_workflow, job::cancel_workflow, job::signal_workflow,
                  job::resolve_activity, job::notify_has_patch, job::remove_from_cache>;
 
-// Queries come in an activation of their own, and so does remove_from_cache. The other jobs come in the
-// order: initialize, patches, seed, signals, the rest as it happened.
+// Queries come in an activation of their own, and so does remove_from_cache. The other jobs come in
+// the order: initialize, patches, seed, signals, the rest as it happened.
 struct activation {
     std::string run_id;
     vora::timestamp timestamp;
@@ -108,13 +108,13 @@ using workflow_command =
                  command::fail_workflow_execution, command::cancel_workflow_execution,
                  command::set_patch_marker, command::respond_to_query>;
 
-// One terminal command at most, and it is the last. Sequence numbers count from 1, timers and activities
-// each for themselves.
+// One terminal command at most, and it is the last. Sequence numbers count from 1, timers and
+// activities each for themselves.
 struct completion {
     std::string run_id;
     std::vector<workflow_command> commands;
-    // Set: the definition threw something that is not a workflow failure. Nothing of the activation counts;
-    // the run must be built again from history.
+    // Set: the definition threw something that is not a workflow failure. Nothing of the activation
+    // counts; the run must be built again from history.
     std::optional<failure> activation_failure;
 };
 

@@ -1,7 +1,7 @@
-#include <stdexcept>
-
 #include "libs/durable/workflow/run.hpp"
 #include "libs/durable/workflow/workflow.hpp"
+
+#include <stdexcept>
 
 namespace vora::durable {
 
@@ -33,8 +33,8 @@ activity_future context::call_raw(std::string name, std::string input, activity_
         return refuse(failure::cancelled());
     }
     if (input.size() > payload_bytes_max) {
-        return refuse(failure::application("payload_too_large",
-                                           "pass references, not data: " + name, true));
+        return refuse(
+            failure::application("payload_too_large", "pass references, not data: " + name, true));
     }
     if (options.start_to_close_timeout <= milliseconds(0)) {
         throw std::logic_error("start_to_close_timeout is required: " + name);

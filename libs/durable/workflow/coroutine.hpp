@@ -2,6 +2,10 @@
 // The coroutine type of workflow definitions, and what they may await. No Asio here: a workflow_run
 // resumes these coroutines, and only from inside an activation.
 
+#include "libs/durable/failure.hpp"
+
+#include <nlohmann/json.hpp>
+
 #include <coroutine>
 #include <cstdint>
 #include <exception>
@@ -13,32 +17,29 @@
 #include <type_traits>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
-#include "libs/durable/failure.hpp"
-
 namespace vora::durable {
 
 class workflow_run;
 template <class T>
 class workflow;
 
-// Ends the workflow with this failure when it leaves the definition. Any other exception is a bug of the
-// definition: the task is tried again and the run stays open, so that corrected code can take over.
+// Ends the workflow with this failure when it leaves the definition. Any other exception is a bug
+// of the definition: the task is tried again and the run stays open, so that corrected code can
+// take over.
 class workflow_failure : public std::exception {
-   public:
+ public:
     explicit workflow_failure(failure f) : failure_(std::move(f)) {}
     const failure& what_failed() const { return failure_; }
     const char* what() const noexcept override { return failure_.message.c_str(); }
 
-   private:
+ private:
     failure failure_;
 };
 
 namespace detail {
 
-// What a waiting coroutine and the run share. Either side may go first: the run forgets it when it is
-// resolved, the frame goes at eviction.
+// What a waiting coroutine and the run share. Either side may go first: the run forgets it when it
+// is resolved, the frame goes at eviction.
 struct wait_state {
     bool ready = false;
     std::coroutine_handle<> waiter;
@@ -88,7 +89,7 @@ void enlist(const std::shared_ptr<condition_state>&);
 
 template <class State>
 class state_awaiter {
-   public:
+ public:
     explicit state_awaiter(std::shared_ptr<State> s) : state_(std::move(s)) {}
     state_awaiter(const state_awaiter&) = delete;
     ~state_awaiter() {
@@ -113,7 +114,7 @@ class state_awaiter {
         return state_->take();
     }
 
-   private:
+ private:
     std::shared_ptr<State> state_;
     bool waiting_ = false;
 };
@@ -127,12 +128,12 @@ concept durable_awaitable = std::is_base_of_v<durable_awaitable_tag, std::remove
 
 // An activity that was scheduled: runs whether or not it is awaited. May be awaited again later.
 class activity_future : public detail::durable_awaitable_tag {
-   public:
+ public:
     explicit activity_future(std::shared_ptr<detail::activity_state> s) : state_(std::move(s)) {}
     bool ready() const { return state_->ready; }
     auto make_awaiter() const { return detail::state_awaiter<detail::activity_state>(state_); }
 
-   private:
+ private:
     friend class context;
     std::shared_ptr<detail::activity_state> state_;
 };
@@ -140,13 +141,13 @@ class activity_future : public detail::durable_awaitable_tag {
 // The same, with the result converted. A result that does not fit is the failure "bad_result".
 template <class Out>
 class typed_activity_future : public detail::durable_awaitable_tag {
-   public:
+ public:
     explicit typed_activity_future(activity_future f) : future_(std::move(f)) {}
     bool ready() const { return future_.ready(); }
     const activity_future& raw() const { return future_; }
 
     class awaiter {
-       public:
+     public:
         explicit awaiter(const activity_future& f) : inner_(f.make_awaiter()) {}
         bool await_ready() { return inner_.await_ready(); }
         void await_suspend(std::coroutine_handle<> h) { inner_.await_suspend(h); }
@@ -162,45 +163,45 @@ class typed_activity_future : public detail::durable_awaitable_tag {
             }
         }
 
-       private:
+     private:
         detail::state_awaiter<detail::activity_state> inner_;
     };
     awaiter make_awaiter() const { return awaiter(future_); }
 
-   private:
+ private:
     activity_future future_;
 };
 
 // true: fired. false: the workflow was cancelled first.
 class timer_future : public detail::durable_awaitable_tag {
-   public:
+ public:
     explicit timer_future(std::shared_ptr<detail::timer_state> s) : state_(std::move(s)) {}
     bool ready() const { return state_->ready; }
     auto make_awaiter() const { return detail::state_awaiter<detail::timer_state>(state_); }
 
-   private:
+ private:
     friend class context;
     std::shared_ptr<detail::timer_state> state_;
 };
 
 // The payload of the next signal, taken when awaited; nullopt: the workflow was cancelled first.
 class signal_future : public detail::durable_awaitable_tag {
-   public:
+ public:
     explicit signal_future(std::shared_ptr<detail::signal_state> s) : state_(std::move(s)) {}
     bool ready() const;  // a signal is there
     auto make_awaiter() const { return detail::state_awaiter<detail::signal_state>(state_); }
 
-   private:
+ private:
     std::shared_ptr<detail::signal_state> state_;
 };
 
 // true: the condition holds. false: the workflow was cancelled first.
 class condition_future : public detail::durable_awaitable_tag {
-   public:
+ public:
     explicit condition_future(std::shared_ptr<detail::condition_state> s) : state_(std::move(s)) {}
     auto make_awaiter() const { return detail::state_awaiter<detail::condition_state>(state_); }
 
-   private:
+ private:
     std::shared_ptr<detail::condition_state> state_;
 };
 
@@ -225,10 +226,11 @@ struct promise_result<void> {
 
 }  // namespace detail
 
-// Lazy, owned by one. Awaited as a temporary or by std::move: `auto r = co_await encode_all(ctx, plan);`
+// Lazy, owned by one. Awaited as a temporary or by std::move: `auto r = co_await encode_all(ctx,
+// plan);`
 template <class T>
 class [[nodiscard]] workflow {
-   public:
+ public:
     struct promise_type;
     using handle = std::coroutine_handle<promise_type>;
 
@@ -263,7 +265,7 @@ class [[nodiscard]] workflow {
     };
 
     class awaiter {
-       public:
+     public:
         explicit awaiter(workflow w) : inner_(std::move(w)) {}
         bool await_ready() const { return false; }
         std::coroutine_handle<> await_suspend(std::coroutine_handle<> h) {
@@ -272,7 +274,7 @@ class [[nodiscard]] workflow {
         }
         T await_resume() { return inner_.take(); }
 
-       private:
+     private:
         workflow inner_;
     };
 
@@ -287,7 +289,7 @@ class [[nodiscard]] workflow {
     }
     ~workflow() { destroy(); }
 
-   private:
+ private:
     friend class workflow_run;
     explicit workflow(handle h) : handle_(h) {}
     void destroy() {

@@ -25,7 +25,8 @@ completion workflow_run::activate(const activation& a) {
     done.run_id = a.run_id;
     commands_.clear();
     if (broken_) {
-        done.activation_failure = failure::application("run_broken", "an earlier activation failed");
+        done.activation_failure =
+            failure::application("run_broken", "an earlier activation failed");
         return done;
     }
     try {
@@ -86,8 +87,8 @@ void workflow_run::apply(const job::query_workflow& j) {
     command::respond_to_query response{j.query_id, {}};
     const auto handler = queries_.find(j.query_type);
     if (handler == queries_.end()) {
-        response.answer =
-            std::unexpected(failure::application("unknown_query", "no query " + j.query_type, true));
+        response.answer = std::unexpected(
+            failure::application("unknown_query", "no query " + j.query_type, true));
     } else {
         querying_ = true;
         try {

@@ -1,8 +1,12 @@
 #pragma once
-// The interpreter of one workflow run: activation in, completion out. It has no clock, no random source, no
-// thread and no I/O, so the same activations always give the same commands. What an engine owes it: one
-// activation at a time, in order, each answered; after an activation failure the run is thrown away and
-// built again. Destroying it, or remove_from_cache, ends all frames without a command.
+// The interpreter of one workflow run: activation in, completion out. It has no clock, no random
+// source, no thread and no I/O, so the same activations always give the same commands. What an
+// engine owes it: one activation at a time, in order, each answered; after an activation failure
+// the run is thrown away and built again. Destroying it, or remove_from_cache, ends all frames
+// without a command.
+
+#include "libs/durable/workflow/activation.hpp"
+#include "libs/durable/workflow/workflow.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -13,13 +17,10 @@
 #include <string>
 #include <vector>
 
-#include "libs/durable/workflow/activation.hpp"
-#include "libs/durable/workflow/workflow.hpp"
-
 namespace vora::durable {
 
 class workflow_run {
-   public:
+ public:
     // Lines of ctx.log, already without those of replays.
     using log_sink = std::function<void(const std::string& workflow_id, const std::string& event,
                                         const std::string& detail)>;
@@ -32,7 +33,7 @@ class workflow_run {
     completion activate(const activation& a);
     bool closed() const { return closed_; }
 
-   private:
+ private:
     friend class context;
     friend class context::cancellation_shield;
     friend class signal_future;

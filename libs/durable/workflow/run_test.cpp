@@ -27,7 +27,7 @@ activity_options options() {
 
 // Drives one definition by hand.
 class driver {
-   public:
+ public:
     explicit driver(workflow_function definition) {
         registry_.add("w", std::move(definition));
         run_ = std::make_unique<workflow_run>(
@@ -55,7 +55,7 @@ class driver {
     bool replaying = false;
     std::vector<std::string> logged;
 
-   private:
+ private:
     workflow_registry registry_;
     std::unique_ptr<workflow_run> run_;
     std::int64_t time_ms_ = 1'000;
@@ -216,7 +216,7 @@ TEST(workflow_run, a_condition_waits_for_the_first_of_several) {
         auto stop = ctx.next_signal("stop");
         auto held = co_await ctx.wait_until([&] { return slow.ready() || stop.ready(); });
         ctx.cancel(slow);
-        co_return held && stop.ready() ? "stopped" : "done";
+        co_return held&& stop.ready() ? "stopped" : "done";
     });
     d.start();
     const auto end = d.activate({job::signal_workflow{"stop", ""}});
@@ -282,8 +282,7 @@ TEST(workflow_run, cancellation_reaches_what_is_pending_and_what_comes_but_not_t
 TEST(workflow_run, a_workflow_may_complete_although_it_was_cancelled) {
     driver d(cancellable);
     d.start();
-    const auto end =
-        d.activate({job::cancel_workflow{}, job::resolve_activity{1, "just in time"}});
+    const auto end = d.activate({job::cancel_workflow{}, job::resolve_activity{1, "just in time"}});
     EXPECT_EQ(all<command::complete_workflow_execution>(end).at(0).result, "done");
     EXPECT_TRUE(all<command::request_cancel_activity>(end).empty());
 }
@@ -318,7 +317,7 @@ TEST(workflow_run, random_ids_depend_on_the_seed_only) {
 w patched_workflow(context& ctx, std::string) {
     const bool a = ctx.patched("new-ladder");
     const bool b = ctx.patched("new-ladder");
-    co_return a && b ? "new" : "old";
+    co_return a&& b ? "new" : "old";
 }
 
 TEST(workflow_run, new_runs_take_the_patched_way_and_mark_it_once) {
@@ -334,8 +333,8 @@ TEST(workflow_run, a_replayed_run_takes_the_way_it_took) {
     EXPECT_EQ(all<command::complete_workflow_execution>(old.start()).at(0).result, "old");
     driver marked(patched_workflow);
     marked.replaying = true;
-    const auto done = marked.activate({job::initialize_workflow{"id", "w", "", 1},
-                                       job::notify_has_patch{"new-ladder"}});
+    const auto done = marked.activate(
+        {job::initialize_workflow{"id", "w", "", 1}, job::notify_has_patch{"new-ladder"}});
     EXPECT_EQ(all<command::complete_workflow_execution>(done).at(0).result, "new");
 }
 
@@ -393,7 +392,7 @@ workflow<int> nested_wait(context& ctx) {
     const counted mark(frames);
     auto signal = co_await ctx.next_signal("s");
     auto fired = co_await ctx.sleep(1s);
-    co_return signal && fired ? 1 : 0;
+    co_return signal&& fired ? 1 : 0;
 }
 
 w many_waits(context& ctx, std::string) {

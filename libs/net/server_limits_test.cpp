@@ -3,6 +3,7 @@
 #include "libs/net/problem.hpp"
 #include "libs/net/server.hpp"
 #include "libs/net/server_fixture.hpp"
+#include "libs/net/tcp_stream.hpp"
 
 #include <gtest/gtest.h>
 
@@ -136,6 +137,63 @@ TEST(server_time, cuts_a_client_that_does_not_read) {
     server.await_metric("vora_http_connections_open{server=\"test\"} 1");
     server.await_metric("vora_http_connections_open{server=\"test\"} 0");
     EXPECT_LT(client.count(length), length);
+}
+
+// Nobody is fast enough here, so that neither end has to sleep to be too slow.
+server_options impossible_rate() {
+    server_options options;
+    options.rate_bytes_per_s_min = 1'000'000'000'000;
+    options.rate_grace = 40ms;
+    return options;
+}
+
+TEST(server_time, moving_a_little_all_the_time_does_not_help_a_sender) {
+    running_server server(
+        [](router& routes) {
+            routes.add("POST", "/",
+                       [](request& r) -> task<response> {
+                           auto all = co_await read_all(*r.body, 1 << 30);
+                           co_return problem(r, all.error());
+                       },
+                       {.streams_body = true});
+        },
+        impossible_rate());
+    raw_client client(server.port());
+    client.send("POST / HTTP/1.1\r\n" + host + "Content-Length: 100000000\r\n" + end);
+    while (server.metric("vora_http_requests_total").empty()) {
+        ASSERT_TRUE(client.send("x"));
+    }
+    EXPECT_EQ(client.receive().status, 408);
+}
+
+TEST(server_time, moving_a_little_all_the_time_does_not_help_a_reader) {
+    const std::uint64_t length = 1ull << 50;
+    running_server server(
+        [&](router& routes) { routes.add("GET", "/", streaming(length, length)); },
+        impossible_rate());
+    raw_client client(server.port(), 4096);
+    client.send("GET / HTTP/1.1\r\n" + host + end);
+    EXPECT_LT(client.count(64ull << 30), 64ull << 30);
+}
+
+TEST(rate_watch, a_fast_start_does_not_pay_for_dripping_later) {
+    rate_watch rate(1000, 10s, 1h);
+    const steady_time now{};
+    EXPECT_EQ(rate.deadline(now), now + 10s);
+    rate.add(1s, 1'000'000);
+    EXPECT_EQ(rate.deadline(now), now + 19s);
+    rate.add(9s, 10);
+    EXPECT_EQ(rate.deadline(now), now + 10s);
+    rate.add(10s, 9'999);
+    EXPECT_EQ(rate.deadline(now), now);
+}
+
+TEST(rate_watch, silence_is_bounded_by_the_idle_limit) {
+    rate_watch rate(1000, 10s, 3s);
+    const steady_time now{};
+    EXPECT_EQ(rate.deadline(now), now + 3s);
+    rate.add(8s, 10);
+    EXPECT_EQ(rate.deadline(now), now + 2s);
 }
 
 TEST(server_stream, sends_much_with_little_memory) {

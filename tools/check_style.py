@@ -16,6 +16,7 @@ CODE_FOLDERS = ["libs", "contracts", "services", "cli"]
 
 TODO = re.compile(r"\b(TODO|FIXME|XXX)\b(?!\s*\(?#\d+)")
 USING_NAMESPACE = re.compile(r"^\s*using\s+namespace\s+(?!std::(chrono_)?[a-z_]*literals\s*;)")
+UNBREAKABLE = re.compile(r'R"|https?://')  # raw strings and addresses
 DETACHED = re.compile(r"\bdetached\b")
 # Written in pieces, so that this file does not hold what it bans.
 HOSTS = [".".join(parts) for parts in (
@@ -71,7 +72,7 @@ def check_code(path, lines, is_test):
         findings.append(f"{path}:1: a header starts with #pragma once")
     for number, line in enumerate(lines, 1):
         code = without_comments(line)
-        if len(line) > LINE_MAX and "http" not in line and not code.lstrip().startswith('R"'):
+        if len(line) > LINE_MAX and not UNBREAKABLE.search(line):
             findings.append(f"{path}:{number}: {len(line)} characters: at most {LINE_MAX} in a line")
         if USING_NAMESPACE.match(code):
             findings.append(f"{path}:{number}: no using namespace")

@@ -15,7 +15,8 @@ std::string answer(const std::string& prefix, const std::string& renditions,
 }
 
 std::string one(const std::string& changes = "") {
-    return R"([{"name":"360p","width":640,"height":360,"bandwidth":800000,"average_bandwidth":600000,)"
+    return R"([{"name":"360p","width":640,"height":360,"bandwidth":800000,)"
+           R"("average_bandwidth":600000,)"
            R"("codecs":"avc1.64001e,mp4a.40.2","frame_rate":29.97,"segments":3)" +
            changes + "}]";
 }

@@ -55,6 +55,9 @@ const made = await build({
     bundle: true,
     splitting: true,
     format: "esm",
+    jsx: "automatic",
+    jsxImportSource: "preact",
+    tsconfigRaw: "{}", // all that matters stands here, wherever the sources were copied to
     target: ["es2022", "chrome100", "firefox100", "safari15.4"],
     minify: true,
     legalComments: "none",

@@ -97,6 +97,15 @@ TEST_F(dashboard_app_test, every_embedded_file_has_its_type_and_its_packed_form_
     }
 }
 
+TEST_F(dashboard_app_test, the_scripts_need_nothing_that_the_page_does_not_bring) {
+    // A build that misses its settings compiles the markup into calls of a library that is not
+    // there.
+    for (const auto& f : embedded_files()) {
+        EXPECT_EQ(f.identity.find("React.createElement"), f.identity.npos) << f.path;
+        EXPECT_EQ(f.identity.find("sourceMappingURL"), f.identity.npos) << f.path;
+    }
+}
+
 TEST_F(dashboard_app_test, the_printed_link_signs_in_once) {
     const auto link = "/?token=" + app_.new_one_time_token();
     const auto first = get(link);

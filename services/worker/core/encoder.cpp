@@ -288,6 +288,8 @@ task<media_result<>> encoder::make_thumbnail(const job_directory& place, const e
         at_s -= durations[number];
         ++number;
     }
+    // The picture shown then began up to one frame before.
+    at_s = std::max(0.0, (std::floor(at_s * plan.fps) - 0.5) / plan.fps);
     tool_call call;
     call.which = tool::ffmpeg;
     call.arguments =

@@ -187,7 +187,8 @@ arguments encode_arguments(const encode_plan& plan, const sniffed_format& format
 arguments thumbnail_arguments(const std::string& segment_path, double at_s, int short_side,
                               int width, int height) {
     const int smaller = std::min(width, height);
-    std::string filter = "thumbnail=12";
+    // Not -ss: a seek inside a segment has no keyframe to land on.
+    std::string filter = "trim=start=" + fixed(at_s, 3) + ",thumbnail=12";
     if (smaller > short_side) {
         filter += width >= height ? ",scale=-2:" : ",scale=";
         filter += std::to_string(short_side);
@@ -205,8 +206,6 @@ arguments thumbnail_arguments(const std::string& segment_path, double at_s, int 
                  "mpegts",
                  "-f",
                  "mpegts",
-                 "-ss",
-                 fixed(at_s, 3),
                  "-i",
                  segment_path};
     add(to, {"-map", "0:v:0", "-vf", filter + ",format=yuvj420p", "-frames:v", "1", "-q:v", "4",

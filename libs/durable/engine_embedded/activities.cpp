@@ -11,6 +11,7 @@ namespace vora::durable {
 
 namespace {
 
+constexpr std::size_t type_max = 200;
 constexpr std::size_t message_max = 2'000;
 constexpr std::size_t details_max = 4'000;
 
@@ -51,6 +52,7 @@ std::unexpected<error> attempt_over() {
 
 // Failures come from outside (a child's last words): the history takes a bounded part.
 failure bounded(failure f, int depth = 0) {
+    f.type.resize(std::min(f.type.size(), type_max));
     f.message.resize(std::min(f.message.size(), message_max));
     if (f.details.size() > details_max) {
         f.details.clear();

@@ -5,6 +5,10 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
 namespace vora::durable {
 namespace {
 
@@ -402,6 +406,16 @@ std::string record() {
 
 TEST(replay_history, a_recorded_history_fits_the_definition_that_made_it) {
     const auto r = replay_history(recorded_registry(false), record());
+    EXPECT_TRUE(r) << r.error().detail;
+}
+
+// Recorded once and never edited: what an older version wrote must stay readable, and replay.
+TEST(replay_history, the_history_of_an_older_version_still_replays) {
+    const auto path =
+        std::filesystem::path(__FILE__).parent_path() / "histories" / "two_activities.json";
+    std::ifstream in(path);
+    const std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    const auto r = replay_history(recorded_registry(false), text);
     EXPECT_TRUE(r) << r.error().detail;
 }
 

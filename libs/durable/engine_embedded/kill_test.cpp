@@ -39,7 +39,7 @@ activity_options options() {
 workflow<outcome<std::string>> many_steps(context& ctx, std::string) {
     for (const char* name : {"s1", "s2", "s3", "s4"}) {
         auto r = co_await ctx.call_raw("step", name, options());
-        auto slept = co_await ctx.sleep(5ms);
+        auto slept = co_await ctx.sleep(30ms);
         if (!r || !slept) {
             co_return std::unexpected(failure::application("step_failed", name));
         }
@@ -48,7 +48,7 @@ workflow<outcome<std::string>> many_steps(context& ctx, std::string) {
     for (int i = 0; i < 5; ++i) {
         parts.push_back(ctx.call_raw("step", "p" + std::to_string(i), options()));
     }
-    auto pause = ctx.sleep(20ms);
+    auto pause = ctx.sleep(80ms);
     for (auto& part : parts) {
         auto r = co_await part;
         if (!r) {
@@ -217,10 +217,12 @@ class process_killer : public testing::Test {
 TEST_F(process_killer, a_run_survives_kills_at_random_moments) {
     std::minstd_rand random(20261123);
     int kills = 0;
-    for (int i = 0; i < 12; ++i) {
-        kills += run_and_kill_after(std::chrono::microseconds(30'000 + random() % 90'000)) ? 1 : 0;
+    // The run takes 200 ms at least, so two kills hit it on any machine.
+    while (kills < 15 &&
+           run_and_kill_after(std::chrono::microseconds(10'000 + random() % 80'000))) {
+        ++kills;
     }
-    EXPECT_GT(kills, 3);
+    EXPECT_GE(kills, 2);
     EXPECT_TRUE(wait(spawn()));
     expect_complete();
 }

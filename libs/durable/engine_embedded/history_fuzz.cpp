@@ -1,0 +1,37 @@
+// Histories are read back from a file: whatever is in it, reading and replaying it ends with a
+// result.
+#include "libs/durable/engine_embedded/history.hpp"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace {
+
+using namespace vora::durable;
+
+workflow<outcome<std::string>> fuzzed(context& ctx, std::string in) {
+    activity_options o;
+    o.task_queue = "q";
+    o.start_to_close_timeout = milliseconds(1);
+    auto a = ctx.call_raw("a", in, o);
+    auto fired = co_await ctx.sleep(milliseconds(1));
+    auto s = co_await ctx.next_signal("s");
+    auto r = co_await a;
+    co_return fired&& s&& r&& ctx.patched("p") ? *r : std::string();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    static const workflow_registry registry = [] {
+        workflow_registry r;
+        r.add("w", fuzzed);
+        return r;
+    }();
+    const std::string text(reinterpret_cast<const char*>(data), size);
+    if (auto events = history_from_json(text)) {
+        (void)history_from_json(history_to_json(*events));
+        (void)replay(registry, {}, "run", *events);
+    }
+    return 0;
+}

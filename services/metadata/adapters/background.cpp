@@ -91,12 +91,17 @@ task<> background::relay_loop() {
     }
 }
 
-task<> background::watch_outbox() {
+task<> background::tend_outbox() {
     auto view = co_await repository_.outbox();
     if (view) {
         pending_.set(static_cast<double>(view->pending));
         const auto age = view->oldest ? clock_.now() - *view->oldest : 0ms;
         oldest_seconds_.set(static_cast<double>(age.count()) / 1000.0);
+    }
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= forget_at_) {
+        forget_at_ = now + options_.forget_interval;
+        co_await relay_.forget_sent();  // what fails now is done the next time
     }
 }
 
@@ -112,7 +117,7 @@ task<> background::settle_loop() {
         auto uploads = co_await settler_.settle_created();
         const auto& trouble = !runs ? runs.error().reason : !uploads ? uploads.error().reason : "";
         note_trouble(settle_trouble_, "settler", trouble);
-        co_await watch_outbox();
+        co_await tend_outbox();
         co_await sleep_for(options_.settle_interval);
     }
 }

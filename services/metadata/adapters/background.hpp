@@ -16,6 +16,7 @@ struct background_options {
     milliseconds relay_poll{2'000};
     milliseconds settle_interval{10'000};
     milliseconds collect_interval{10'000};
+    milliseconds forget_interval{600'000};
     milliseconds retry_pause{1'000};  // after the database was away
 };
 
@@ -35,7 +36,7 @@ class background {
     task<> settle_loop();
     task<> collect_loop();
     task<milliseconds> relay_turn();
-    task<> watch_outbox();
+    task<> tend_outbox();
     void note_trouble(std::string& last, std::string_view where, const std::string& reason);
 
     outbox_relay& relay_;
@@ -52,6 +53,7 @@ class background {
     obs::gauge& pending_;
     obs::gauge& oldest_seconds_;
     obs::gauge& breaker_open_;
+    std::chrono::steady_clock::time_point forget_at_{};
     std::string relay_trouble_;
     std::string settle_trouble_;
     std::string collect_trouble_;

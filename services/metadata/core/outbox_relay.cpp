@@ -30,12 +30,14 @@ outbox_relay::outbox_relay(video_repository& repository, workflow_engine& engine
 
 task<result<void>> outbox_relay::recover() {
     auto done = co_await repository_.in_transaction(
-        [now = clock_.now()](video_transaction& t) -> result<void> {
-            if (auto r = t.release_all_claims(); !r) {
-                return r;
-            }
-            return t.forget_sent_outbox(now - sent_kept, forget_max);
-        });
+        [](video_transaction& t) { return t.release_all_claims(); });
+    co_return done;
+}
+
+task<result<void>> outbox_relay::forget_sent() {
+    auto done = co_await repository_.in_transaction([now = clock_.now()](video_transaction& t) {
+        return t.forget_sent_outbox(now - sent_kept, forget_max);
+    });
     co_return done;
 }
 

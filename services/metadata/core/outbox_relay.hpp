@@ -24,6 +24,8 @@ class outbox_relay {
 
     // Once, before the first run: claims of an earlier life are void.
     task<result<void>> recover();
+    // Now and then: messages sent long ago are needed for nothing.
+    task<result<void>> forget_sent();
     task<result<relay_report>> run_once();
     // Until run_once may do something again; 0 = at once.
     milliseconds pause() const { return breaker_.wait(clock_.now()); }

@@ -81,6 +81,19 @@ TEST_F(relays, claims_of_a_killed_process_are_void_at_start) {
     EXPECT_EQ(turn().sent, 1u);
 }
 
+TEST_F(relays, what_was_sent_is_forgotten_a_week_later_and_what_was_not_never) {
+    completed();
+    EXPECT_EQ(turn().sent, 1u);
+    completed();
+    w.clock.advance(7 * 86'400s);
+    ASSERT_TRUE(w.run(w.relay.forget_sent()));
+    EXPECT_EQ(w.count("SELECT count(*) FROM Outbox"), 2);
+    w.clock.advance(1s);
+    ASSERT_TRUE(w.run(w.relay.forget_sent()));
+    EXPECT_EQ(w.count("SELECT count(*) FROM Outbox"), 1);
+    EXPECT_EQ(pending(), 1);
+}
+
 TEST_F(relays, a_message_that_can_never_be_delivered_fails_its_video) {
     const auto v = completed();
     w.engine.refuse = true;

@@ -4,6 +4,8 @@ namespace vora::metadata {
 
 namespace {
 
+constexpr std::size_t missing_max = 10'000;
+
 bool is_away(const error& e) {
     return e.code == errc::unavailable || e.code == errc::deadline_exceeded;
 }
@@ -28,6 +30,14 @@ task<result<bool>> settler::settle_run(video v) {
     auto described = co_await engine_.describe_ingest(v.id, v.generation);
     if (!described && described.error().code != errc::not_found) {
         co_return fail(std::move(described.error()));
+    }
+    if (described) {
+        missing_.erase(v.id);
+    } else if (missing_.erase(v.id) == 0) {
+        if (missing_.size() < missing_max) {
+            missing_.insert(v.id);
+        }
+        co_return false;
     }
     if (described && described->status == run_status::running) {
         co_return false;
@@ -81,6 +91,9 @@ task<result<sweep_report>> settler::settle_processing() {
         }
         if (page->size() < sweep_page) {
             processing_from_ = {};
+            if (page->empty() && i == 0) {
+                missing_.clear();  // nothing is processed at all
+            }
             break;
         }
     }

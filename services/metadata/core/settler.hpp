@@ -4,6 +4,8 @@
 
 #include "services/metadata/core/completion.hpp"
 
+#include <set>
+
 namespace vora::metadata {
 
 struct sweep_report {
@@ -21,7 +23,9 @@ class settler {
     settler(video_repository& repository, workflow_engine& engine, completion& uploads,
             const clock_source& clock);
 
-    // PROCESSING videos whose run is closed or unknown, their message being sent: FAILED.
+    // PROCESSING videos whose run is closed or unknown, their message being sent: FAILED. An
+    // unknown run must be unknown in two sweeps: an engine that has just come up may not know its
+    // runs yet.
     task<result<sweep_report>> settle_processing();
     // CREATED videos: finished uploads whose hook never came, and those that nothing can finish any
     // more.
@@ -37,6 +41,7 @@ class settler {
     const clock_source& clock_;
     video_id processing_from_;  // where the next sweep goes on
     video_id created_from_;
+    std::set<video_id> missing_;  // whose run was unknown when last looked at
 };
 
 // Has the upload service remove what is surplus, and the sources of videos that were settled

@@ -34,9 +34,22 @@ TEST_F(settlers, a_video_waiting_for_the_engine_is_left_alone) {
 TEST_F(settlers, a_run_that_is_lost_fails_its_video) {
     const auto v = w.processing_video();
     w.engine.runs.clear();
+    EXPECT_EQ(sweep_runs().changed, 0u) << "one look is not enough";
     EXPECT_EQ(sweep_runs().changed, 1u);
     EXPECT_EQ(w.stored(v.id).failure->code, "internal_error");
     EXPECT_EQ(sweep_runs().seen, 0u);
+}
+
+TEST_F(settlers, a_run_that_an_engine_did_not_know_at_first_is_not_lost) {
+    const auto v = w.processing_video();
+    const auto known = w.engine.runs;
+    for (int i = 0; i < 3; ++i) {
+        w.engine.runs.clear();
+        EXPECT_EQ(sweep_runs().changed, 0u);
+        w.engine.runs = known;
+        EXPECT_EQ(sweep_runs().changed, 0u);
+    }
+    EXPECT_EQ(w.stored(v.id), v);
 }
 
 TEST_F(settlers, a_closed_run_ends_its_video_with_its_own_reason) {
@@ -117,18 +130,14 @@ TEST_F(settlers, with_the_upload_service_away_no_video_is_given_up) {
 }
 
 TEST_F(settlers, every_video_is_reached_however_many_there_are) {
-    for (int i = 0; i < 250; ++i) {
-        w.create();
-    }
+    w.create_many(150);
     w.clock.advance(200'000s);
-    EXPECT_EQ(sweep_uploads().seen, 250u);
-    EXPECT_EQ(w.count("SELECT count(*) FROM Videos WHERE state = 'FAILED'"), 250);
+    EXPECT_EQ(sweep_uploads().seen, 150u);
+    EXPECT_EQ(w.count("SELECT count(*) FROM Videos WHERE state = 'FAILED'"), 150);
 }
 
 TEST_F(settlers, one_sweep_is_bounded_and_the_next_goes_on_where_it_ended) {
-    for (int i = 0; i < 1'050; ++i) {
-        w.create();
-    }
+    w.create_many(1'050);
     EXPECT_EQ(sweep_uploads().seen, 1'000u);
     EXPECT_EQ(w.uploads.listings, 1'000);
     EXPECT_EQ(sweep_uploads().seen, 50u);

@@ -45,7 +45,11 @@ std::string_view cookie_value(const net::headers& h, std::string_view name) {
 
 authenticator::authenticator(auth::token_verifier verifier, const clock_source& clock,
                              std::string api_base)
-    : verifier_(std::move(verifier)), clock_(clock), api_base_(std::move(api_base)) {}
+    : verifier_(std::move(verifier)), clock_(clock), api_base_(std::move(api_base)) {
+    while (api_base_.ends_with('/')) {
+        api_base_.pop_back();
+    }
+}
 
 bool authenticator::is_same_site(const net::request& r) const {
     if (const auto origin = r.headers.get("Origin")) {

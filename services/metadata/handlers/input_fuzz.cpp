@@ -8,22 +8,28 @@
 #include <cstdint>
 #include <cstdlib>
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    using namespace vora::metadata;
-    const std::string_view text(reinterpret_cast<const char*>(data), size);
-    if (const auto v = parse_create(text); v && (check_title(v->title) || v->title.empty())) {
+namespace vora::metadata {
+
+static void check(std::string_view text) {
+    if (const auto v = parse_create(text); v && check_title(v->title)) {
         std::abort();
     }
     if (const auto p = parse_patch(text); p && p->title && check_title(*p->title)) {
         std::abort();
     }
-    (void)parse_complete(text);
-    if (const auto ttl = parse_playback(text);
-        ttl && (ttl->count() < 1 || ttl->count() > playback_ttl_s_max)) {
+    const auto ttl = parse_playback(text);
+    if (ttl && (ttl->count() < 1 || ttl->count() > playback_ttl_s_max)) {
         std::abort();
     }
+    (void)parse_complete(text);
     (void)parse_hook(text);
     (void)parse_if_match(text);
     (void)decode_page_token({}, text);
+}
+
+}  // namespace vora::metadata
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    vora::metadata::check({reinterpret_cast<const char*>(data), size});
     return 0;
 }

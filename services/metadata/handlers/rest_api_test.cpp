@@ -29,7 +29,7 @@ struct rest : testing::Test {
         std::move(*auth::token_issuer::load_or_create(w.directory.path / "issuer.pem"));
     auth::grant_keys keys = auth::grant_keys::for_tests();
     obs::metrics metrics;
-    authenticator who{verifier(), w.clock, "https://video.example"};
+    authenticator who{verifier(), w.clock, "https://video.example/"};
     rest_api api{w.all, w.ends, w.progress, who, keys, w.clock, {}, {}, metrics};
     internal_api internal{w.repository,  w.ends, w.clock, "internal-secret",
                           "hook secret", {},     metrics};

@@ -40,6 +40,21 @@ struct world {
     video create(const std::string& owner = "anna") {
         return run(all.create({"title", "", visibility::only_owner, owner})).value();
     }
+    // In one transaction, for tests that need many.
+    void create_many(int n) {
+        const auto now = clock.now();
+        auto done = run(repository.in_transaction([n, now](video_transaction& t) -> result<void> {
+            for (int i = 0; i < n; ++i) {
+                auto v = create_video({"title", "", visibility::only_owner, "anna"},
+                                      video_id{random_uuid()}, now, std::chrono::seconds(86'400));
+                if (auto r = t.insert(v); !r) {
+                    return r;
+                }
+            }
+            return {};
+        }));
+        done.value();
+    }
     video stored(const video_id& id) { return run(repository.find(id)).value().value(); }
     // A video in PROCESSING whose message was delivered.
     video processing_video(const std::string& upload = "u1") {

@@ -106,8 +106,24 @@ json to_json(const activity_options& o) {
             {"cancellation", name_of(cancellation_types, o.cancellation)}};
 }
 
+// The library converts any number, and a large fraction to an integer is undefined: whole numbers
+// only.
+template <class Integer>
+Integer whole(const json& j) {
+    if (!j.is_number_integer()) {
+        throw json::other_error::create(502, "not a whole number", nullptr);
+    }
+    return j.get<Integer>();
+}
+
+template <class Integer>
+Integer whole_or_zero(const json& j, const char* key) {
+    const auto it = j.find(key);
+    return it == j.end() ? Integer{0} : whole<Integer>(*it);
+}
+
 milliseconds ms(const json& j, const char* key) {
-    return milliseconds(j.at(key).get<std::int64_t>());
+    return milliseconds(whole<std::int64_t>(j.at(key)));
 }
 
 activity_options options_of(const json& j) {
@@ -119,7 +135,7 @@ activity_options options_of(const json& j) {
     o.retry.initial_interval = ms(j, "initial_interval_ms");
     o.retry.backoff_coefficient = j.at("backoff_coefficient").get<double>();
     o.retry.maximum_interval = ms(j, "maximum_interval_ms");
-    o.retry.maximum_attempts = j.at("maximum_attempts").get<int>();
+    o.retry.maximum_attempts = whole<int>(j.at("maximum_attempts"));
     o.retry.non_retryable_error_types =
         j.at("non_retryable_error_types").get<std::vector<std::string>>();
     o.cancellation = value_of(cancellation_types, j.at("cancellation").get<std::string>());
@@ -156,12 +172,12 @@ json attributes(const history_event& e) {
 }
 
 void read_attributes(const json& j, history_event& e) {
-    e.seq = j.value("seq", std::uint32_t{0});
-    e.seed = j.value("seed", std::uint64_t{0});
+    e.seq = whole_or_zero<std::uint32_t>(j, "seq");
+    e.seed = whole_or_zero<std::uint64_t>(j, "seed");
     e.name = j.value("name", std::string{});
     e.workflow_id = j.value("workflow_id", std::string{});
     e.payload = j.value("payload", std::string{});
-    e.duration = milliseconds(j.value("duration_ms", std::int64_t{0}));
+    e.duration = milliseconds(whole_or_zero<std::int64_t>(j, "duration_ms"));
     if (j.contains("failure")) {
         e.cause = failure_of(j.at("failure"));
     }
@@ -265,8 +281,8 @@ result<std::vector<history_event>> history_from_json(const std::string& text) {
         std::vector<history_event> events;
         for (const auto& j : json::parse(text)) {
             auto e = event_from(
-                j.at("event_id").get<std::int64_t>(), j.at("type").get<std::string>(),
-                from_unix_ms(j.at("time_ms").get<std::int64_t>()), j.at("attributes").dump());
+                whole<std::int64_t>(j.at("event_id")), j.at("type").get<std::string>(),
+                from_unix_ms(whole<std::int64_t>(j.at("time_ms"))), j.at("attributes").dump());
             if (!e) {
                 return fail(e.error());
             }

@@ -1,6 +1,6 @@
-// Builds the page into web/dist (or the directory given with --out): index.html, and under assets/ files
-// whose names carry a hash of their content, so that they can be cached for ever. With --embed FILE.cpp it
-// also writes a C++ source that holds them all, for the dashboard's binary.
+// Builds the page into web/dist (or the directory given with --out): index.html, and under assets/
+// files whose names carry a hash of their content, so that they can be cached for ever. With
+// --embed FILE.cpp it also writes a C++ source that holds them all, for the dashboard's binary.
 
 import { createHash } from "node:crypto";
 import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
@@ -63,7 +63,10 @@ const made = await build({
     legalComments: "none",
     entryNames: "[name]-[hash]",
     chunkNames: "[name]-[hash]",
-    define: { __HLS_WORKER_PATH__: JSON.stringify(await hlsWorker()), "process.env.NODE_ENV": '"production"' },
+    define: {
+        __HLS_WORKER_PATH__: JSON.stringify(await hlsWorker()),
+        "process.env.NODE_ENV": '"production"',
+    },
     metafile: true,
     logLevel: "warning",
 });
@@ -91,8 +94,8 @@ const TYPES = {
 };
 const WORTH_PACKING = 0.9;
 
-// The bytes come in by #embed. Their hashes stand in the text so that whoever compares sources (a build
-// tool, a compiler cache) sees every change of the bytes.
+// The bytes come in by #embed. Their hashes stand in the text so that whoever compares sources (a
+// build tool, a compiler cache) sees every change of the bytes.
 async function writeEmbedded(target) {
     const paths = ["index.html", ...(await readdir(assets)).sort().map((n) => `assets/${n}`)];
     const packed = `${target}.gz`;
@@ -106,7 +109,9 @@ async function writeEmbedded(target) {
         const bytes = await readFile(join(out, path));
         const hash = createHash("sha256").update(bytes).digest("hex");
         const array = (name, from) =>
-            arrays.push(`constexpr unsigned char ${name}[] = {\n#embed ${JSON.stringify(from)}\n};  // ${hash}`);
+            arrays.push(
+                `constexpr unsigned char ${name}[] = {\n#embed ${JSON.stringify(from)}\n};  // ${hash}`,
+            );
         array(`file_${index}`, join(out, path));
         let gzip = "{}";
         const small = gzipSync(bytes, { level: 9 });

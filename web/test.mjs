@@ -27,7 +27,9 @@ try {
         logLevel: "warning",
     });
     const files = names.map((n) => join(out, n.replace(/\.ts$/, ".mjs")));
-    const run = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...files], { stdio: "inherit" });
+    const run = spawnSync(process.execPath, ["--enable-source-maps", "--test", ...files], {
+        stdio: "inherit",
+    });
     process.exitCode = run.status ?? 1;
 } finally {
     await rm(out, { recursive: true, force: true });

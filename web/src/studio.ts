@@ -25,6 +25,11 @@ function localStorageOrNone(): Storage {
         return window.localStorage;
     } catch {
         const none = { length: 0, key: () => null, getItem: () => null };
-        return { ...none, setItem: () => undefined, removeItem: () => undefined, clear: () => undefined };
+        return {
+            ...none,
+            setItem: () => undefined,
+            removeItem: () => undefined,
+            clear: () => undefined,
+        };
     }
 }

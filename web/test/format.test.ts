@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ago, bitrate, bytes, clock, percent, rate, remaining, spokenDuration, titleOf } from "../src/lib/format";
+import {
+    ago,
+    bitrate,
+    bytes,
+    clock,
+    percent,
+    rate,
+    remaining,
+    spokenDuration,
+    titleOf,
+} from "../src/lib/format";
 
 test("bytes are shown with the fitting unit", () => {
     assert.equal(bytes(0), "0 B");

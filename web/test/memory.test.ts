@@ -62,16 +62,28 @@ test("what tus stores is found again by the file, with its video", async () => {
     const found = new UploadMemory(storage, () => 2000).find(fingerprintOf(file));
     assert.equal(found?.videoId, "video-1");
     assert.equal(found?.uploadUrl, "http://h/files/u1");
-    assert.equal((await face.findUploadsByFingerprint(fingerprintOf(file)))[0]?.uploadUrl, "http://h/files/u1");
+    assert.equal(
+        (await face.findUploadsByFingerprint(fingerprintOf(file)))[0]?.uploadUrl,
+        "http://h/files/u1",
+    );
     await face.removeUpload(key);
     assert.equal(memory.find(fingerprintOf(file)), null);
 });
 
 test("a video without an upload yet is remembered, but tus is offered nothing to resume", async () => {
     const memory = new UploadMemory(new FakeStorage());
-    memory.put({ fingerprint: fingerprintOf(file), videoId: "v", uploadUrl: null, name: "a", size: 10 });
+    memory.put({
+        fingerprint: fingerprintOf(file),
+        videoId: "v",
+        uploadUrl: null,
+        name: "a",
+        size: 10,
+    });
     assert.equal(memory.ofVideo("v")?.uploadUrl, null);
-    assert.deepEqual(await memory.urlStorageFor("v", file).findUploadsByFingerprint(fingerprintOf(file)), []);
+    assert.deepEqual(
+        await memory.urlStorageFor("v", file).findUploadsByFingerprint(fingerprintOf(file)),
+        [],
+    );
 });
 
 test("foreign and broken entries of the storage are ignored", () => {
@@ -90,7 +102,10 @@ test("old records are dropped when new ones come", () => {
     memory.put({ fingerprint: "old", videoId: "v", uploadUrl: null, name: "a", size: 1 });
     now = 8 * 24 * 3600 * 1000;
     memory.put({ fingerprint: "new", videoId: "v", uploadUrl: null, name: "a", size: 1 });
-    assert.deepEqual(memory.all().map((r) => r.fingerprint), ["new"]);
+    assert.deepEqual(
+        memory.all().map((r) => r.fingerprint),
+        ["new"],
+    );
 });
 
 test("a full storage does not stop an upload", () => {
@@ -102,6 +117,8 @@ test("a full storage does not stop an upload", () => {
 });
 
 test("lost answers, locks and server trouble are tried again, refusals are not", () => {
-    for (const status of [0, 409, 423, 429, 500, 503]) assert.ok(isTransient(status), String(status));
-    for (const status of [400, 401, 403, 404, 410, 412, 413]) assert.ok(!isTransient(status), String(status));
+    for (const status of [0, 409, 423, 429, 500, 503])
+        assert.ok(isTransient(status), String(status));
+    for (const status of [400, 401, 403, 404, 410, 412, 413])
+        assert.ok(!isTransient(status), String(status));
 });

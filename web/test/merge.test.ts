@@ -5,7 +5,13 @@ import type { Video } from "../src/api/types";
 import { appendPage, mergeFirstPage, posterOfPublic, replaceOne } from "../src/library/merge";
 
 function video(id: string, at: number, version = 1, part: Partial<Video> = {}): Video {
-    return { id, created_at: new Date(at * 1000).toISOString(), version, title: id, ...part } as Video;
+    return {
+        id,
+        created_at: new Date(at * 1000).toISOString(),
+        version,
+        title: id,
+        ...part,
+    } as Video;
 }
 const ids = (videos: readonly Video[]): string[] => videos.map((v) => v.id);
 
@@ -28,7 +34,10 @@ test("videos of the same instant keep the API's order by id", () => {
 
 test("an older answer that arrives late does not undo a newer one", () => {
     const known = [video("a", 1, 5, { title: "new" })];
-    assert.equal(mergeFirstPage(known, [video("a", 1, 4, { title: "old" })], true)[0]?.title, "new");
+    assert.equal(
+        mergeFirstPage(known, [video("a", 1, 4, { title: "old" })], true)[0]?.title,
+        "new",
+    );
     assert.equal(replaceOne(known, video("a", 1, 4, { title: "old" }))[0]?.title, "new");
     assert.equal(appendPage(known, [video("a", 1, 4, { title: "old" })])[0]?.title, "new");
 });
@@ -52,5 +61,8 @@ test("only a public video's poster follows from its manifest", () => {
     );
     assert.equal(posterOfPublic({ manifest_url, visibility: "private" }), null);
     assert.equal(posterOfPublic({ manifest_url: null, visibility: "public" }), null);
-    assert.equal(posterOfPublic({ manifest_url: "https://x/other.mpd", visibility: "public" }), null);
+    assert.equal(
+        posterOfPublic({ manifest_url: "https://x/other.mpd", visibility: "public" }),
+        null,
+    );
 });

@@ -26,14 +26,29 @@ test("a level is named by its playlist's directory, else by the short side", () 
 });
 
 test("levels stand highest first, each name once with its best variant", () => {
-    const level = (name: string, bandwidth: number) => ({ name, bandwidth, url: `${name}${bandwidth}` });
-    const sorted = sortLevels([level("360p", 1), level("1080p", 5), level("720p", 2), level("720p", 3)]);
-    assert.deepEqual(sorted.map((l) => l.url), ["1080p5", "720p3", "360p1"]);
+    const level = (name: string, bandwidth: number) => ({
+        name,
+        bandwidth,
+        url: `${name}${bandwidth}`,
+    });
+    const sorted = sortLevels([
+        level("360p", 1),
+        level("1080p", 5),
+        level("720p", 2),
+        level("720p", 3),
+    ]);
+    assert.deepEqual(
+        sorted.map((l) => l.url),
+        ["1080p5", "720p3", "360p1"],
+    );
 });
 
 test("a master playlist is read with absolute addresses", () => {
     const levels = parseMaster(MASTER, "https://h/play/public/x/master.m3u8");
-    assert.deepEqual(levels.map((l) => l.name), ["1080p", "720p", "360p"]);
+    assert.deepEqual(
+        levels.map((l) => l.name),
+        ["1080p", "720p", "360p"],
+    );
     assert.equal(levels[1]?.url, "https://h/play/public/x/720p/playlist.m3u8");
     assert.equal(levels[1]?.bandwidth, 2_200_000);
 });
@@ -42,7 +57,10 @@ test("what is no master playlist has no levels", () => {
     assert.deepEqual(parseMaster("<html>", "https://h/"), []);
     assert.deepEqual(parseMaster("", "https://h/"), []);
     assert.deepEqual(parseMaster("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1", "https://h/"), []);
-    assert.deepEqual(parseMaster("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nhttp://[", "https://h/"), []);
+    assert.deepEqual(
+        parseMaster("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nhttp://[", "https://h/"),
+        [],
+    );
 });
 
 test("keys do what people expect of a player", () => {
@@ -56,8 +74,11 @@ test("keys do what people expect of a player", () => {
 });
 
 test("keys are left to the field, button, slider or menu that has the focus", () => {
-    const press = (key: string, target: Parameters<typeof actionOf>[0]["target"], modified = false) =>
-        actionOf({ key, modified, target });
+    const press = (
+        key: string,
+        target: Parameters<typeof actionOf>[0]["target"],
+        modified = false,
+    ) => actionOf({ key, modified, target });
     assert.equal(press(" ", "button"), null);
     assert.equal(press("k", "text"), null);
     assert.equal(press("ArrowLeft", "slider"), null);

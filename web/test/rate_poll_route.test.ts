@@ -7,7 +7,8 @@ import { parseRoute } from "../src/lib/router";
 
 test("the rate is that of the last seconds", () => {
     const meter = new RateMeter();
-    for (let t = 0; t <= 20_000; t += 500) meter.add(t, t < 10_000 ? t : 10_000 + (t - 10_000) * 10);
+    for (let t = 0; t <= 20_000; t += 500)
+        meter.add(t, t < 10_000 ? t : 10_000 + (t - 10_000) * 10);
     const speed = meter.bytesPerSecond(20_000);
     assert.ok(Math.abs(speed - 10_000) < 300, String(speed));
     assert.ok(Math.abs((meter.secondsLeft(20_000, 160_000) ?? 0) - 5) < 0.3);

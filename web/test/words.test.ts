@@ -6,7 +6,10 @@ import { failureInWords, reportInWords, stageInWords } from "../src/lib/words";
 
 test("failures are told in words, unknown ones by their detail", () => {
     assert.match(failureInWords({ code: "input_no_video", detail: "" }), /no picture/);
-    assert.equal(failureInWords({ code: "something_new", detail: "The moon is full." }), "The moon is full.");
+    assert.equal(
+        failureInWords({ code: "something_new", detail: "The moon is full." }),
+        "The moon is full.",
+    );
     assert.match(failureInWords({ code: "something_new", detail: "" }), /something_new/);
     assert.equal(failureInWords(null), "Processing failed.");
     assert.match(reportInWords({ code: "truncated", detail: "x" }), /ends early/);
@@ -14,9 +17,17 @@ test("failures are told in words, unknown ones by their detail", () => {
 });
 
 test("a problem document becomes an error with code, detail and request id", async () => {
-    const body = JSON.stringify({ title: "T", detail: "D", code: "video_not_found", request_id: "r1" });
+    const body = JSON.stringify({
+        title: "T",
+        detail: "D",
+        code: "video_not_found",
+        request_id: "r1",
+    });
     const error = await errorOf(new Response(body, { status: 404 }));
-    assert.deepEqual([error.status, error.code, error.detail, error.requestId], [404, "video_not_found", "D", "r1"]);
+    assert.deepEqual(
+        [error.status, error.code, error.detail, error.requestId],
+        [404, "video_not_found", "D", "r1"],
+    );
 });
 
 test("an answer that is no problem document still becomes an error", async () => {

@@ -1,4 +1,5 @@
-// What goes wrong between page and server, in one type: an HTTP problem (RFC 9457) or no answer at all.
+// What goes wrong between page and server, in one type: an HTTP problem (RFC 9457) or no answer at
+// all.
 
 export class ApiError extends Error {
     constructor(
@@ -33,7 +34,8 @@ export async function errorOf(response: Response): Promise<ApiError> {
 
 // One sentence for people.
 export function inWords(error: unknown): string {
-    if (!(error instanceof ApiError)) return "Something went wrong in this page. Reload it and try again.";
+    if (!(error instanceof ApiError))
+        return "Something went wrong in this page. Reload it and try again.";
     if (error.status === 0) return "The server does not answer. Check that Vora is running.";
     if (error.status === 401) return "You are signed out.";
     if (error.status === 403) return "Your token does not allow this.";

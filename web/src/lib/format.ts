@@ -20,12 +20,15 @@ export function rate(bytesPerSecond: number): string {
 
 // A position or length in a video: 0:07, 12:34, 1:02:03.
 export function clock(seconds: number | null | undefined): string {
-    if (seconds === null || seconds === undefined || !Number.isFinite(seconds) || seconds < 0) return "–:––";
+    if (seconds === null || seconds === undefined || !Number.isFinite(seconds) || seconds < 0)
+        return "–:––";
     const whole = Math.floor(seconds);
     const two = (n: number): string => String(n).padStart(2, "0");
     const hours = Math.floor(whole / 3600);
     const minutes = Math.floor((whole % 3600) / 60);
-    return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
+    return hours > 0
+        ? `${hours}:${two(minutes)}:${two(whole % 60)}`
+        : `${minutes}:${two(whole % 60)}`;
 }
 
 // For screen readers: "1 hour 2 minutes 3 seconds".
@@ -43,7 +46,8 @@ export function spokenDuration(seconds: number): string {
 
 // What remains, coarse on purpose: an estimate with seconds at an hour's distance is noise.
 export function remaining(seconds: number | null | undefined): string {
-    if (seconds === null || seconds === undefined || !Number.isFinite(seconds) || seconds < 0) return "";
+    if (seconds === null || seconds === undefined || !Number.isFinite(seconds) || seconds < 0)
+        return "";
     if (seconds < 1.5) return "1 s left";
     if (seconds < 60) return `${Math.round(seconds)} s left`;
     if (seconds < 3600) return `${Math.round(seconds / 60)} min left`;
@@ -64,7 +68,11 @@ export function ago(then: string, now: number): string {
     if (hours < 24) return `${hours} h ago`;
     const days = Math.round(seconds / 86_400);
     if (days < 7) return days === 1 ? "yesterday" : `${days} days ago`;
-    return new Date(at).toLocaleDateString(undefined, { year: "numeric", month: "short", day: "numeric" });
+    return new Date(at).toLocaleDateString(undefined, {
+        year: "numeric",
+        month: "short",
+        day: "numeric",
+    });
 }
 
 export function percent(p: number): number {
@@ -80,5 +88,7 @@ export function bitrate(bitsPerSecond: number): string {
 export function titleOf(fileName: string): string {
     const base = fileName.replace(/\.[A-Za-z0-9]{1,5}$/, "");
     const title = (base || fileName).replace(/[_\s\u0000-\u001f]+/g, " ").trim();
-    return Array.from(title || "Untitled").slice(0, 200).join("");
+    return Array.from(title || "Untitled")
+        .slice(0, 200)
+        .join("");
 }

@@ -1,4 +1,5 @@
-// When to ask again: often while something moves, seldom when nothing does, never while nobody looks.
+// When to ask again: often while something moves, seldom when nothing does, never while nobody
+// looks.
 
 export interface PollState {
     changing: boolean; // something is being processed
@@ -12,8 +13,8 @@ export function pollDelayMs(state: PollState): number {
     return state.waiting ? 3_000 : 5_000;
 }
 
-// Runs `ask` again and again until stopped; `ask` returns the state that decides the next delay. Paused
-// while the page is hidden; asks at once when it is shown again or poked.
+// Runs `ask` again and again until stopped; `ask` returns the state that decides the next delay.
+// Paused while the page is hidden; asks at once when it is shown again or poked.
 export class Poller {
     private timer: ReturnType<typeof setTimeout> | null = null;
     private stopped = true;
@@ -68,7 +69,10 @@ export class Poller {
         }
         if (document.hidden) return;
         this.clear();
-        this.timer = setTimeout(() => this.poke(), pollDelayMs({ ...state, failures: this.failures }));
+        this.timer = setTimeout(
+            () => this.poke(),
+            pollDelayMs({ ...state, failures: this.failures }),
+        );
     }
 
     private clear(): void {

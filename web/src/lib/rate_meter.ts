@@ -1,5 +1,5 @@
-// Bytes per second over a sliding window, so that a stall shows within seconds and one burst does not
-// make the estimate jump.
+// Bytes per second over a sliding window, so that a stall shows within seconds and one burst does
+// not make the estimate jump.
 
 const WINDOW_MS = 5_000;
 const SAMPLES_MAX = 64;
@@ -41,7 +41,8 @@ export class RateMeter {
     }
 
     private trim(now: number): void {
-        while (this.samples.length > 2 && now - (this.samples[0]?.at ?? now) > WINDOW_MS) this.samples.shift();
+        while (this.samples.length > 2 && now - (this.samples[0]?.at ?? now) > WINDOW_MS)
+            this.samples.shift();
         while (this.samples.length > SAMPLES_MAX) this.samples.shift();
     }
 }

@@ -1,5 +1,5 @@
-// Two pages: the library at "/", a video at "/watch/{id}". Links stay links; clicks on them are taken over
-// so that running uploads survive a change of page.
+// Two pages: the library at "/", a video at "/watch/{id}". Links stay links; clicks on them are
+// taken over so that running uploads survive a change of page.
 
 import { Store } from "./store";
 
@@ -33,7 +33,13 @@ export function startRouter(): void {
         if (event.defaultPrevented || event.button !== 0) return;
         if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
         const link = event.target instanceof Element ? event.target.closest("a") : null;
-        if (!link || link.origin !== location.origin || link.target || link.hasAttribute("download")) return;
+        if (
+            !link ||
+            link.origin !== location.origin ||
+            link.target ||
+            link.hasAttribute("download")
+        )
+            return;
         if (parseRoute(link.pathname).page === "unknown") return;
         event.preventDefault();
         navigate(link.pathname);

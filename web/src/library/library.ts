@@ -47,7 +47,13 @@ export class Library {
 
     forgetAll(): void {
         this.beyondFirstPage = false;
-        this.state.set({ videos: [], loaded: false, nextPageToken: null, loadingMore: false, error: null });
+        this.state.set({
+            videos: [],
+            loaded: false,
+            nextPageToken: null,
+            loadingMore: false,
+            error: null,
+        });
     }
 
     put(video: Video): void {
@@ -85,7 +91,9 @@ export class Library {
             const before = this.state.value.videos;
             const complete = !page.next_page_token;
             const videos = mergeFirstPage(before, this.alive(page.videos), complete);
-            const nextPageToken = this.beyondFirstPage ? this.state.value.nextPageToken : page.next_page_token || null;
+            const nextPageToken = this.beyondFirstPage
+                ? this.state.value.nextPageToken
+                : page.next_page_token || null;
             this.tellChanges(before, videos);
             this.change({ videos, loaded: true, nextPageToken, error: null });
             await this.refreshBeyond(new Set(page.videos.map((v) => v.id)));
@@ -102,7 +110,9 @@ export class Library {
 
     // Videos of further pages that are still being processed are asked one by one.
     private async refreshBeyond(firstPage: Set<string>): Promise<void> {
-        const changing = this.state.value.videos.filter((v) => v.state === "PROCESSING" && !firstPage.has(v.id));
+        const changing = this.state.value.videos.filter(
+            (v) => v.state === "PROCESSING" && !firstPage.has(v.id),
+        );
         for (const { id } of changing.slice(0, CHANGING_BEYOND_FIRST_PAGE_MAX)) {
             try {
                 this.put(await api.video(id));

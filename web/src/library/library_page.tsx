@@ -60,7 +60,10 @@ export function LibraryPage() {
                         <VideoCard
                             key={video.id}
                             video={video}
-                            upload={items.find((i) => i.videoId === video.id && i.status !== "done") ?? null}
+                            upload={
+                                items.find((i) => i.videoId === video.id && i.status !== "done") ??
+                                null
+                            }
                             interrupted={interrupted.has(video.id)}
                             now={now}
                             onContinue={() => input.current?.click()}

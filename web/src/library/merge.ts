@@ -8,14 +8,19 @@ export function byAge(a: Video, b: Video): number {
     return a.id < b.id ? 1 : a.id > b.id ? -1 : 0;
 }
 
-// An older answer that arrives late must not undo a newer one; progress changes without a new version.
+// An older answer that arrives late must not undo a newer one; progress changes without a new
+// version.
 export function newer(known: Video | undefined, fresh: Video): Video {
     return known && known.version > fresh.version ? known : fresh;
 }
 
-// `page` is the first page: within its range it is the whole truth (what is missing there was deleted),
-// beyond it the known videos stay. `complete`: there is no further page.
-export function mergeFirstPage(known: readonly Video[], page: readonly Video[], complete: boolean): Video[] {
+// `page` is the first page: within its range it is the whole truth (what is missing there was
+// deleted), beyond it the known videos stay. `complete`: there is no further page.
+export function mergeFirstPage(
+    known: readonly Video[],
+    page: readonly Video[],
+    complete: boolean,
+): Video[] {
     const byId = new Map(known.map((v) => [v.id, v]));
     const merged = page.map((v) => newer(byId.get(v.id), v));
     const last = page[page.length - 1];

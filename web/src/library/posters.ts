@@ -1,5 +1,5 @@
-// Addresses of thumbnails. A public video's is known; a private one's carries a grant that the API gives
-// out, which is asked for once, when the card comes into view, a few at a time.
+// Addresses of thumbnails. A public video's is known; a private one's carries a grant that the API
+// gives out, which is asked for once, when the card comes into view, a few at a time.
 
 import { api } from "../api/client";
 import type { Video } from "../api/types";
@@ -37,7 +37,8 @@ export class Posters {
     }
 
     private async ask(id: string): Promise<string | null> {
-        if (this.running >= AT_ONCE_MAX) await new Promise<void>((resolve) => this.queue.push(resolve));
+        if (this.running >= AT_ONCE_MAX)
+            await new Promise<void>((resolve) => this.queue.push(resolve));
         this.running += 1;
         try {
             const playback = await api.playback(id);

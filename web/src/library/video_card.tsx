@@ -20,7 +20,12 @@ interface Props {
 export function VideoCard({ video, upload, interrupted, now, onContinue }: Props) {
     const state = upload && video.state === "CREATED" ? uploadWord(upload) : stateWord(video.state);
     return (
-        <article class="card" data-testid="video-card" data-video-id={video.id} data-state={video.state}>
+        <article
+            class="card"
+            data-testid="video-card"
+            data-video-id={video.id}
+            data-state={video.state}
+        >
             <div class="card-picture">
                 <Thumbnail video={video} />
                 {video.state === "READY" && (
@@ -49,15 +54,31 @@ export function VideoCard({ video, upload, interrupted, now, onContinue }: Props
                     >
                         {state}
                     </span>
-                    <span class="card-visibility" title={video.visibility === "public" ? "Public" : "Private"}>
-                        {video.visibility === "public" ? <GlobeIcon size={15} /> : <LockIcon size={15} />}
+                    <span
+                        class="card-visibility"
+                        title={video.visibility === "public" ? "Public" : "Private"}
+                    >
+                        {video.visibility === "public" ? (
+                            <GlobeIcon size={15} />
+                        ) : (
+                            <LockIcon size={15} />
+                        )}
                         <span class="visually-hidden">{video.visibility}</span>
                     </span>
-                    <time class="card-date" dateTime={video.created_at} title={fullDate(video.created_at)}>
+                    <time
+                        class="card-date"
+                        dateTime={video.created_at}
+                        title={fullDate(video.created_at)}
+                    >
                         {ago(video.created_at, now)}
                     </time>
                 </div>
-                <CardStatus video={video} upload={upload} interrupted={interrupted} onContinue={onContinue} />
+                <CardStatus
+                    video={video}
+                    upload={upload}
+                    interrupted={interrupted}
+                    onContinue={onContinue}
+                />
             </div>
         </article>
     );
@@ -74,10 +95,18 @@ function CardStatus({ video, upload, interrupted, onContinue }: Omit<Props, "now
     if (video.state === "PROCESSING") {
         const p = video.progress;
         const done = p ? percent(p.percent) : null;
-        const words = [stageInWords(p), done === null ? "" : `${Math.floor(done)} %`, remaining(p?.eta_s)];
+        const words = [
+            stageInWords(p),
+            done === null ? "" : `${Math.floor(done)} %`,
+            remaining(p?.eta_s),
+        ];
         return (
             <div class="card-status">
-                <ProgressBar percent={done} label={`Processing of ${video.title}`} testid="video-progress" />
+                <ProgressBar
+                    percent={done}
+                    label={`Processing of ${video.title}`}
+                    testid="video-progress"
+                />
                 <span class="card-note" data-testid="video-eta">
                     {words.filter(Boolean).join(" · ")}
                 </span>
@@ -106,7 +135,12 @@ function CardStatus({ video, upload, interrupted, onContinue }: Omit<Props, "now
         return (
             <p class="card-note">
                 Interrupted.{" "}
-                <button type="button" class="text-button" data-testid="upload-continue" onClick={onContinue}>
+                <button
+                    type="button"
+                    class="text-button"
+                    data-testid="upload-continue"
+                    onClick={onContinue}
+                >
                     Choose the same file
                 </button>{" "}
                 to go on.
@@ -158,7 +192,9 @@ function Thumbnail({ video }: { video: Video }) {
                     }}
                 />
             ) : (
-                <span class={`thumbnail-blank${video.state === "PROCESSING" ? " thumbnail-busy" : ""}`}>
+                <span
+                    class={`thumbnail-blank${video.state === "PROCESSING" ? " thumbnail-busy" : ""}`}
+                >
                     {video.state === "FAILED" ? (
                         <AlertIcon size={34} />
                     ) : video.state === "CREATED" ? (

@@ -1,5 +1,5 @@
-// window.voraPlayer: the one global, for tests and automation. It reads, and sets the quality as the menu
-// does; nothing else.
+// window.voraPlayer: the one global, for tests and automation. It reads, and sets the quality as
+// the menu does; nothing else.
 
 import type { Engine } from "./engine";
 import { AUTO } from "./levels";
@@ -30,7 +30,11 @@ export function publish(engine: Engine): () => void {
             return known;
         },
     });
-    Object.defineProperty(window, "voraPlayer", { value: player, configurable: true, enumerable: true });
+    Object.defineProperty(window, "voraPlayer", {
+        value: player,
+        configurable: true,
+        enumerable: true,
+    });
     return () => {
         if (window.voraPlayer === player) delete window.voraPlayer;
     };

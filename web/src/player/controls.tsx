@@ -1,7 +1,15 @@
 import type { RefObject } from "preact";
 
 import { clock, spokenDuration } from "../lib/format";
-import { FullscreenIcon, MutedIcon, PauseIcon, PipIcon, PlayIcon, ShrinkIcon, VolumeIcon } from "../ui/icons";
+import {
+    FullscreenIcon,
+    MutedIcon,
+    PauseIcon,
+    PipIcon,
+    PlayIcon,
+    ShrinkIcon,
+    VolumeIcon,
+} from "../ui/icons";
 import type { EngineState } from "./engine";
 import { AUTO } from "./levels";
 import type { MediaState } from "./media_state";
@@ -16,7 +24,15 @@ interface Props {
     onLevel: (name: string) => void;
 }
 
-export function Controls({ video, media, engine, fullscreen, onToggle, onFullscreen, onLevel }: Props) {
+export function Controls({
+    video,
+    media,
+    engine,
+    fullscreen,
+    onToggle,
+    onFullscreen,
+    onLevel,
+}: Props) {
     const silent = media.muted || media.volume === 0;
     const toggleMute = (): void => {
         const element = video.current;
@@ -62,7 +78,8 @@ export function Controls({ video, media, engine, fullscreen, onToggle, onFullscr
                     />
                 </div>
                 <span class="time" data-testid="watch-time">
-                    {clock(media.position)} <span class="time-total">/ {clock(media.duration)}</span>
+                    {clock(media.position)}{" "}
+                    <span class="time-total">/ {clock(media.duration)}</span>
                 </span>
                 <span class="spacer" />
                 <SpeedMenu video={video} />
@@ -120,11 +137,21 @@ function SeekBar({ video, media }: Pick<Props, "video" | "media">) {
             style={{ "--filled": part(media.position), "--loaded": part(media.bufferedTo) }}
             onKeyDown={(event) => {
                 // The browser's own steps of a slider without steps are too fine.
-                const by = { ArrowLeft: -5, ArrowDown: -5, ArrowRight: 5, ArrowUp: 5, PageDown: -30, PageUp: 30 };
+                const by = {
+                    ArrowLeft: -5,
+                    ArrowDown: -5,
+                    ArrowRight: 5,
+                    ArrowUp: 5,
+                    PageDown: -30,
+                    PageUp: 30,
+                };
                 const seconds = by[event.key as keyof typeof by];
                 if (seconds === undefined || !video.current) return;
                 event.preventDefault();
-                video.current.currentTime = Math.min(length, Math.max(0, video.current.currentTime + seconds));
+                video.current.currentTime = Math.min(
+                    length,
+                    Math.max(0, video.current.currentTime + seconds),
+                );
             }}
             onInput={(event) => {
                 if (video.current) video.current.currentTime = Number(event.currentTarget.value);

@@ -19,17 +19,23 @@ export interface Engine {
     destroy(): void;
 }
 
-export const emptyState = (): EngineState => ({ levels: [], chosen: "auto", current: null, failure: null });
+export const emptyState = (): EngineState => ({
+    levels: [],
+    chosen: "auto",
+    current: null,
+    failure: null,
+});
 
 const NATIVE_TYPE = "application/vnd.apple.mpegurl";
 
-// Apple's browsers play HLS natively, with AirPlay and on phones without Media Source at all: there the
-// browser's own engine is used. Others have begun to offer one too, but without a say about the quality:
-// hls.js comes first there, and the native engine only where Media Source is missing.
+// Apple's browsers play HLS natively, with AirPlay and on phones without Media Source at all: there
+// the browser's own engine is used. Others have begun to offer one too, but without a say about the
+// quality: hls.js comes first there, and the native engine only where Media Source is missing.
 export async function makeEngine(video: HTMLVideoElement, manifest: string): Promise<Engine> {
     const native = video.canPlayType(NATIVE_TYPE) !== "";
     const apple = "WebKitPlaybackTargetAvailabilityEvent" in window;
-    if (native && (apple || !hasMediaSource())) return (await import("./native_engine")).start(video, manifest);
+    if (native && (apple || !hasMediaSource()))
+        return (await import("./native_engine")).start(video, manifest);
     return (await import("./hls_engine")).start(video, manifest);
 }
 

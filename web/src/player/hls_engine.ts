@@ -34,7 +34,9 @@ class HlsEngine implements Engine {
         const { hls } = this;
         hls.on(Hls.Events.MANIFEST_PARSED, () => this.readLevels());
         hls.on(Hls.Events.LEVELS_UPDATED, () => this.readLevels());
-        hls.on(Hls.Events.LEVEL_SWITCHED, (_, data) => this.change({ current: this.nameAt(data.level) }));
+        hls.on(Hls.Events.LEVEL_SWITCHED, (_, data) =>
+            this.change({ current: this.nameAt(data.level) }),
+        );
         hls.on(Hls.Events.ERROR, (_, data) => this.onError(data));
         if (!Hls.isSupported()) {
             this.change({ failure: "media" });

@@ -25,10 +25,13 @@ export function sortLevels(levels: readonly Level[]): Level[] {
         const other = best.get(level.name);
         if (!other || other.bandwidth < level.bandwidth) best.set(level.name, level);
     }
-    return [...best.values()].sort((a, b) => lines(b.name) - lines(a.name) || b.bandwidth - a.bandwidth);
+    return [...best.values()].sort(
+        (a, b) => lines(b.name) - lines(a.name) || b.bandwidth - a.bandwidth,
+    );
 }
 
-// The variants of a master playlist, for browsers that play HLS by themselves and tell us nothing of it.
+// The variants of a master playlist, for browsers that play HLS by themselves and tell us nothing
+// of it.
 export function parseMaster(text: string, base: string): Level[] {
     const levels: Level[] = [];
     const rows = text.split(/\r?\n/);
@@ -37,7 +40,11 @@ export function parseMaster(text: string, base: string): Level[] {
         const row = rows[i] ?? "";
         if (!row.startsWith("#EXT-X-STREAM-INF:")) continue;
         let next = i + 1;
-        while (next < rows.length && ((rows[next] ?? "").trim() === "" || rows[next]?.startsWith("#"))) next += 1;
+        while (
+            next < rows.length &&
+            ((rows[next] ?? "").trim() === "" || rows[next]?.startsWith("#"))
+        )
+            next += 1;
         const uri = rows[next]?.trim();
         if (!uri) continue;
         const size = /[:,]RESOLUTION=(\d+)x(\d+)/.exec(row);

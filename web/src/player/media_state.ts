@@ -80,7 +80,8 @@ function waitingAfter(event: string, video: HTMLVideoElement, before: boolean): 
 function bufferedEnd(video: HTMLVideoElement): number {
     const { buffered, currentTime } = video;
     for (let i = 0; i < buffered.length; i += 1) {
-        if (buffered.start(i) <= currentTime + 0.3 && currentTime <= buffered.end(i)) return buffered.end(i);
+        if (buffered.start(i) <= currentTime + 0.3 && currentTime <= buffered.end(i))
+            return buffered.end(i);
     }
     return currentTime;
 }

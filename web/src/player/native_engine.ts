@@ -1,5 +1,5 @@
-// The browser's own HLS. It chooses the quality by itself; a fixed one is had by playing that rendition's
-// playlist in place of the master, at the same position.
+// The browser's own HLS. It chooses the quality by itself; a fixed one is had by playing that
+// rendition's playlist in place of the master, at the same position.
 
 import { Store } from "../lib/store";
 import { type Engine, type EngineState, emptyState } from "./engine";
@@ -56,7 +56,8 @@ class NativeEngine implements Engine {
     private async readLevels(): Promise<void> {
         try {
             const response = await fetch(this.manifest, { signal: this.stop.signal });
-            if (response.status === 403 || response.status === 404) this.change({ failure: "gone" });
+            if (response.status === 403 || response.status === 404)
+                this.change({ failure: "gone" });
             if (!response.ok) return;
             const text = await response.text();
             this.change({ levels: parseMaster(text.slice(0, MASTER_BYTES_MAX), response.url) });

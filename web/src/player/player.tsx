@@ -4,7 +4,13 @@ import { useStore, Store } from "../lib/store";
 import { AlertIcon, PlayIcon } from "../ui/icons";
 import { publish } from "./automation";
 import { Controls } from "./controls";
-import { type Engine, type EngineState, type PlaybackFailure, emptyState, makeEngine } from "./engine";
+import {
+    type Engine,
+    type EngineState,
+    type PlaybackFailure,
+    emptyState,
+    makeEngine,
+} from "./engine";
 import { useMediaState } from "./media_state";
 import { type Action, actionOf, targetKind } from "./shortcuts";
 
@@ -61,11 +67,20 @@ export function Player({ manifest, poster, title, ratio, onRetry }: Props) {
     useEffect(() => {
         const onKey = (event: KeyboardEvent): void => {
             const element = video.current;
-            if (!element || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+            if (!element || event.defaultPrevented || document.querySelector("dialog[open]"))
+                return;
             const modified = event.ctrlKey || event.altKey || event.metaKey;
-            const action = actionOf({ key: event.key, modified, target: targetKind(document.activeElement) });
+            const action = actionOf({
+                key: event.key,
+                modified,
+                target: targetKind(document.activeElement),
+            });
             // Arrows up and down scroll the page unless the player is what has the focus.
-            if (!action || (action.kind === "volume_by" && !frame.current?.contains(document.activeElement))) return;
+            if (
+                !action ||
+                (action.kind === "volume_by" && !frame.current?.contains(document.activeElement))
+            )
+                return;
             event.preventDefault();
             perform(action, element, toggle, fullscreen.toggle);
         };
@@ -94,9 +109,17 @@ export function Player({ manifest, poster, title, ratio, onRetry }: Props) {
                 onClick={toggle}
                 onDblClick={() => fullscreen.toggle?.()}
             />
-            {media.waiting && !failure && <span class="spinner" role="status" aria-label="Loading" />}
+            {media.waiting && !failure && (
+                <span class="spinner" role="status" aria-label="Loading" />
+            )}
             {!media.started && !failure && fullscreen.toggle && (
-                <button type="button" class="big-play" aria-label="Play" data-testid="big-play" onClick={toggle}>
+                <button
+                    type="button"
+                    class="big-play"
+                    aria-label="Play"
+                    data-testid="big-play"
+                    onClick={toggle}
+                >
                     <PlayIcon size={38} />
                 </button>
             )}
@@ -164,8 +187,8 @@ function perform(
 
 type ElementRef = { readonly current: HTMLElement | null };
 
-// `toggle` is null where only the <video> itself can fill the screen (phones): there the browser's own
-// controls are shown.
+// `toggle` is null where only the <video> itself can fill the screen (phones): there the browser's
+// own controls are shown.
 function useFullscreen(frame: ElementRef): { active: boolean; toggle: (() => void) | null } {
     const [active, setActive] = useState(false);
     useEffect(() => {

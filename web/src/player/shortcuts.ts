@@ -15,7 +15,8 @@ export interface KeyPress {
 export function actionOf({ key, modified, target }: KeyPress): Action | null {
     if (modified || target === "text") return null;
     const lower = key.toLowerCase();
-    // A focused button is pressed by Space and Enter; sliders and menus move by arrows, Home, End, letters.
+    // A focused button is pressed by Space and Enter; sliders and menus move by arrows, Home, End,
+    // letters.
     if (target === "button" && (key === " " || key === "Enter")) return null;
     if (target === "menu") return null;
     if (target === "slider" && /^(Arrow|Home|End|Page)/.test(key)) return null;
@@ -38,6 +39,7 @@ export function targetKind(element: Element | null): KeyPress["target"] {
     if (element instanceof HTMLInputElement) return element.type === "range" ? "slider" : "text";
     if (element instanceof HTMLTextAreaElement) return "text";
     if (element instanceof HTMLSelectElement) return "menu";
-    if (element instanceof HTMLButtonElement || element instanceof HTMLAnchorElement) return "button";
+    if (element instanceof HTMLButtonElement || element instanceof HTMLAnchorElement)
+        return "button";
     return element instanceof HTMLElement && element.isContentEditable ? "text" : "other";
 }

@@ -26,8 +26,11 @@ export function SignInPage() {
             await signIn(pasted);
             if (location.search) history.replaceState(null, "", location.pathname);
         } catch (error) {
-            const refused = error instanceof ApiError && (error.status === 401 || error.status === 400);
-            setMessage(refused ? "This token is not valid here. It may have expired." : inWords(error));
+            const refused =
+                error instanceof ApiError && (error.status === 401 || error.status === 400);
+            setMessage(
+                refused ? "This token is not valid here. It may have expired." : inWords(error),
+            );
             setBusy(false);
         }
     };
@@ -38,7 +41,8 @@ export function SignInPage() {
                 <Logo size={52} />
                 <h1>Sign in to Vora</h1>
                 <p class="muted">
-                    On the machine that runs Vora, type <code>vora studio</code>: it opens this page signed in.
+                    On the machine that runs Vora, type <code>vora studio</code>: it opens this page
+                    signed in.
                 </p>
                 <div class="divider">
                     <span>or paste an API token</span>
@@ -59,8 +63,8 @@ export function SignInPage() {
                         />
                     </label>
                     <p id="sign-in-hint" class="hint">
-                        It lies in the file <code>api.token</code> of the data directory; <code>vora token</code>{" "}
-                        makes more.
+                        It lies in the file <code>api.token</code> of the data directory;{" "}
+                        <code>vora token</code> makes more.
                     </p>
                     <div role="alert" data-testid="sign-in-error">
                         {message && (

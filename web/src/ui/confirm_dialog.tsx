@@ -1,4 +1,5 @@
-// A modal question. The browser's <dialog> keeps the focus inside, closes on Escape and gives it back.
+// A modal question. The browser's <dialog> keeps the focus inside, closes on Escape and gives it
+// back.
 
 import { useEffect, useRef } from "preact/hooks";
 
@@ -37,7 +38,13 @@ export function ConfirmDialog({ title, text, action, busy, onConfirm, onClose }:
                 <h2 id="dialog-title">{title}</h2>
                 <p id="dialog-text">{text}</p>
                 <div class="dialog-actions">
-                    <button type="button" class="button" data-testid="confirm-no" onClick={onClose} autofocus>
+                    <button
+                        type="button"
+                        class="button"
+                        data-testid="confirm-no"
+                        onClick={onClose}
+                        autofocus
+                    >
                         Cancel
                     </button>
                     <button

@@ -30,7 +30,12 @@ export const UploadIcon = icon(
         <path d="M4 15v3a2 2 0 0 0 2 2h12a2 2 0 0 0 2-2v-3" />
     </>,
 );
-export const PlayIcon = icon(<path d="M7 4.8v14.4a.6.6 0 0 0 .92.5l11.2-7.2a.6.6 0 0 0 0-1L7.92 4.3a.6.6 0 0 0-.92.5Z" fill="currentColor" />);
+export const PlayIcon = icon(
+    <path
+        d="M7 4.8v14.4a.6.6 0 0 0 .92.5l11.2-7.2a.6.6 0 0 0 0-1L7.92 4.3a.6.6 0 0 0-.92.5Z"
+        fill="currentColor"
+    />,
+);
 export const PauseIcon = icon(
     <>
         <rect x="6" y="4.5" width="4" height="15" rx="1.2" fill="currentColor" stroke="none" />
@@ -57,7 +62,9 @@ export const LinkIcon = icon(
         <path d="M14 10a4 4 0 0 0-5.7 0l-3 3A4 4 0 0 0 11 18.7l1-1" />
     </>,
 );
-export const PencilIcon = icon(<path d="m4 20 1-4.2L15.8 5a2 2 0 0 1 2.8 0l.4.4a2 2 0 0 1 0 2.8L8.2 19 4 20ZM14 7l3 3" />);
+export const PencilIcon = icon(
+    <path d="m4 20 1-4.2L15.8 5a2 2 0 0 1 2.8 0l.4.4a2 2 0 0 1 0 2.8L8.2 19 4 20ZM14 7l3 3" />,
+);
 export const GlobeIcon = icon(
     <>
         <circle cx="12" cy="12" r="8.2" />
@@ -94,8 +101,12 @@ export const MutedIcon = icon(
         <path d="m16 9.5 5 5M21 9.5l-5 5" />
     </>,
 );
-export const FullscreenIcon = icon(<path d="M4 9V5.5A1.5 1.5 0 0 1 5.5 4H9M15 4h3.5A1.5 1.5 0 0 1 20 5.5V9M20 15v3.5a1.5 1.5 0 0 1-1.5 1.5H15M9 20H5.5A1.5 1.5 0 0 1 4 18.5V15" />);
-export const ShrinkIcon = icon(<path d="M9 4v3.5A1.5 1.5 0 0 1 7.5 9H4M20 9h-3.5A1.5 1.5 0 0 1 15 7.5V4M15 20v-3.5a1.5 1.5 0 0 1 1.5-1.5H20M4 15h3.5A1.5 1.5 0 0 1 9 16.5V20" />);
+export const FullscreenIcon = icon(
+    <path d="M4 9V5.5A1.5 1.5 0 0 1 5.5 4H9M15 4h3.5A1.5 1.5 0 0 1 20 5.5V9M20 15v3.5a1.5 1.5 0 0 1-1.5 1.5H15M9 20H5.5A1.5 1.5 0 0 1 4 18.5V15" />,
+);
+export const ShrinkIcon = icon(
+    <path d="M9 4v3.5A1.5 1.5 0 0 1 7.5 9H4M20 9h-3.5A1.5 1.5 0 0 1 15 7.5V4M15 20v-3.5a1.5 1.5 0 0 1 1.5-1.5H20M4 15h3.5A1.5 1.5 0 0 1 9 16.5V20" />,
+);
 export const PipIcon = icon(
     <>
         <rect x="3.5" y="5" width="17" height="14" rx="2" />
@@ -112,7 +123,14 @@ export const BackIcon = icon(<path d="M19 12H5M11 6l-6 6 6 6" />);
 
 export function Logo({ size = 28 }: { size?: number }) {
     return (
-        <svg class="logo" width={size} height={size} viewBox="0 0 32 32" aria-hidden="true" focusable="false">
+        <svg
+            class="logo"
+            width={size}
+            height={size}
+            viewBox="0 0 32 32"
+            aria-hidden="true"
+            focusable="false"
+        >
             <defs>
                 <linearGradient id="logo-fill" x1="0" y1="0" x2="1" y2="1">
                     <stop offset="0" stop-color="#8b7bff" />
@@ -120,7 +138,14 @@ export function Logo({ size = 28 }: { size?: number }) {
                 </linearGradient>
             </defs>
             <rect width="32" height="32" rx="9" fill="url(#logo-fill)" />
-            <path d="M7.5 9.5 14 22.5a2.2 2.2 0 0 0 4 0l6.5-13" fill="none" stroke="#fff" stroke-width="3.4" stroke-linecap="round" stroke-linejoin="round" />
+            <path
+                d="M7.5 9.5 14 22.5a2.2 2.2 0 0 0 4 0l6.5-13"
+                fill="none"
+                stroke="#fff"
+                stroke-width="3.4"
+                stroke-linecap="round"
+                stroke-linejoin="round"
+            />
             <circle cx="16" cy="10" r="2.3" fill="#fff" />
         </svg>
     );

@@ -7,20 +7,23 @@ import { uploads } from "../studio";
 import { UploadIcon } from "../ui/icons";
 import { toast } from "../ui/toasts";
 
-const ACCEPT = "video/*,.mkv,.avi,.mov,.mp4,.m4v,.webm,.ts,.mts,.m2ts,.flv,.wmv,.mpg,.mpeg,.mxf,.3gp";
+const ACCEPT =
+    "video/*,.mkv,.avi,.mov,.mp4,.m4v,.webm,.ts,.mts,.m2ts,.flv,.wmv,.mpg,.mpeg,.mxf,.3gp";
 
 function take(files: Iterable<File>): void {
     const list = [...files];
     if (list.length > 0) uploads.add(list);
 }
 
-const carriesFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
+const carriesFiles = (event: DragEvent): boolean =>
+    event.dataTransfer?.types.includes("Files") ?? false;
 
 // A directory arrives as an entry that cannot be read as a file.
 function filesOf(event: DragEvent): File[] {
     const items = [...(event.dataTransfer?.items ?? [])].filter((i) => i.kind === "file");
     const directories = items.filter((i) => i.webkitGetAsEntry?.()?.isDirectory);
-    if (directories.length > 0) toast("Folders cannot be uploaded; add the files in them.", "error");
+    if (directories.length > 0)
+        toast("Folders cannot be uploaded; add the files in them.", "error");
     const files = items.filter((i) => !directories.includes(i)).map((i) => i.getAsFile());
     return files.filter((f): f is File => f !== null);
 }
@@ -51,9 +54,11 @@ export function useWindowDrop(): boolean {
             take(filesOf(event));
         };
         const on = { dragenter: enter, dragleave: leave, dragover: hover, drop };
-        for (const [name, f] of Object.entries(on)) window.addEventListener(name, f as EventListener);
+        for (const [name, f] of Object.entries(on))
+            window.addEventListener(name, f as EventListener);
         return () => {
-            for (const [name, f] of Object.entries(on)) window.removeEventListener(name, f as EventListener);
+            for (const [name, f] of Object.entries(on))
+                window.removeEventListener(name, f as EventListener);
         };
     }, []);
     return over;

@@ -1,6 +1,6 @@
-// Remembers which upload belongs to which file and video, so that a file added again after a reload goes
-// on where it stopped. This is the URL storage of tus-js-client, with the video id beside the upload URL:
-// the id stays in the browser and never reaches the upload service.
+// Remembers which upload belongs to which file and video, so that a file added again after a reload
+// goes on where it stopped. This is the URL storage of tus-js-client, with the video id beside the
+// upload URL: the id stays in the browser and never reaches the upload service.
 
 import type { PreviousUpload } from "tus-js-client";
 
@@ -57,7 +57,10 @@ export class UploadMemory {
     put(record: Omit<Remembered, "at">): void {
         this.prune();
         try {
-            this.storage.setItem(PREFIX + record.fingerprint, JSON.stringify({ ...record, at: this.now() }));
+            this.storage.setItem(
+                PREFIX + record.fingerprint,
+                JSON.stringify({ ...record, at: this.now() }),
+            );
         } catch {
             // A full or forbidden storage costs the resumption after a reload, not the upload.
         }

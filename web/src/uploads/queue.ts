@@ -1,5 +1,5 @@
-// The files being uploaded from this page: video first, then bytes, then the notice to the API. Two at a
-// time; the rest waits in order.
+// The files being uploaded from this page: video first, then bytes, then the notice to the API. Two
+// at a time; the rest waits in order.
 
 import { api } from "../api/client";
 import { ApiError, inWords } from "../api/problem";
@@ -47,10 +47,17 @@ const RUNNING_MAX = 2;
 const RESTARTS_MAX = 2;
 const TICK_MS = 300;
 const COMPLETE_TRIES = 4;
-const RUNNING: readonly UploadStatus[] = ["starting", "uploading", "retrying", "offline", "finishing"];
+const RUNNING: readonly UploadStatus[] = [
+    "starting",
+    "uploading",
+    "retrying",
+    "offline",
+    "finishing",
+];
 
 export const isRunning = (item: UploadItem): boolean => RUNNING.includes(item.status);
-export const isOver = (item: UploadItem): boolean => item.status === "done" || item.status === "failed";
+export const isOver = (item: UploadItem): boolean =>
+    item.status === "done" || item.status === "failed";
 
 export function sentPercent(item: UploadItem): number {
     if (item.size === 0) return item.status === "done" ? 100 : 0;
@@ -69,14 +76,17 @@ export class UploadQueue {
     constructor(readonly memory: UploadMemory) {
         window.addEventListener("online", () => this.onOnline());
         window.addEventListener("beforeunload", (event) => {
-            if (this.entries.some((e) => isRunning(e.item) || e.item.status === "queued")) event.preventDefault();
+            if (this.entries.some((e) => isRunning(e.item) || e.item.status === "queued"))
+                event.preventDefault();
         });
     }
 
     add(files: Iterable<File>): void {
         for (const file of files) {
             const fingerprint = fingerprintOf(file);
-            const same = this.entries.find((e) => fingerprintOf(e.file) === fingerprint && !isOver(e.item));
+            const same = this.entries.find(
+                (e) => fingerprintOf(e.file) === fingerprint && !isOver(e.item),
+            );
             if (same) {
                 if (same.item.status === "paused") this.resume(same.item.key);
                 continue;
@@ -176,7 +186,11 @@ export class UploadQueue {
         for (const entry of this.entries) {
             if (entry.item.status !== "uploading") continue;
             const rate = entry.meter.bytesPerSecond(now);
-            entry.item = { ...entry.item, rate, secondsLeft: entry.meter.secondsLeft(now, entry.item.size) };
+            entry.item = {
+                ...entry.item,
+                rate,
+                secondsLeft: entry.meter.secondsLeft(now, entry.item.size),
+            };
         }
         this.publish();
     }
@@ -202,7 +216,8 @@ export class UploadQueue {
             const { video, resumeFrom } = await this.videoFor(entry);
             if (!this.entries.includes(entry)) return void this.removeVideo(video.id);
             if (entry.item.status !== "starting") return; // paused meanwhile
-            if (!video.upload) throw new ApiError(409, "no_upload_target", "This video takes no upload any more.");
+            if (!video.upload)
+                throw new ApiError(409, "no_upload_target", "This video takes no upload any more.");
             this.transfer(entry, video.id, video.upload, resumeFrom);
         } catch (error) {
             if (!this.gone(entry)) this.fail(entry, inWords(error));
@@ -240,7 +255,12 @@ export class UploadQueue {
         }
     }
 
-    private transfer(entry: Entry, videoId: string, target: UploadTarget, resumeFrom: string | null): void {
+    private transfer(
+        entry: Entry,
+        videoId: string,
+        target: UploadTarget,
+        resumeFrom: string | null,
+    ): void {
         entry.meter.reset();
         entry.transfer = new Transfer(entry.file, videoId, target, this.memory, resumeFrom, {
             progress: (sent) => {

@@ -6,7 +6,8 @@ import { type FileFacts, type UploadMemory, fingerprintOf } from "./memory";
 import type { UploadTarget } from "../api/types";
 import { isTransient } from "./retry";
 
-// Reset by every byte of progress; so this is the patience with a server that is away: about 10 minutes.
+// Reset by every byte of progress; so this is the patience with a server that is away: about 10
+// minutes.
 const RETRY_DELAYS_MS = [0, 1000, 2000, 4000, 8000, 15_000, ...Array<number>(20).fill(30_000)];
 
 export interface TransferEvents {
@@ -46,7 +47,8 @@ export class Transfer {
             urlStorage: memory.urlStorageFor(videoId, facts),
             fingerprint: async () => fingerprintOf(facts),
             onUploadUrlAvailable: () => {
-                // With an endpoint set, tus-js-client answers a 503 to its HEAD with a new, empty upload.
+                // With an endpoint set, tus-js-client answers a 503 to its HEAD with a new, empty
+                // upload.
                 this.upload.options.endpoint = null;
             },
             onProgress: (sent) => {

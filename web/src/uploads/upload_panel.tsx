@@ -16,7 +16,11 @@ export function UploadPanel() {
                 <h2>Uploads</h2>
                 <span class="muted">{summary(items)}</span>
                 {done > 0 && (
-                    <button type="button" class="button button-quiet" onClick={() => uploads.dismissDone()}>
+                    <button
+                        type="button"
+                        class="button button-quiet"
+                        onClick={() => uploads.dismissDone()}
+                    >
                         Clear finished
                     </button>
                 )}
@@ -41,7 +45,11 @@ function UploadRow({ item }: { item: UploadItem }) {
     const percent = sentPercent(item);
     const unknown = item.status === "starting" || item.status === "finishing";
     return (
-        <li class={`upload upload-${item.status}`} data-testid="upload-item" data-status={item.status}>
+        <li
+            class={`upload upload-${item.status}`}
+            data-testid="upload-item"
+            data-status={item.status}
+        >
             <span class="upload-mark" aria-hidden="true">
                 {item.status === "done" ? (
                     <CheckIcon size={18} />

@@ -20,8 +20,12 @@ export function Details({ video }: { video: Video }) {
             )}
             <dl class="facts">
                 <Fact name="Added" value={new Date(video.created_at).toLocaleString()} />
-                {video.duration_s !== null && <Fact name="Length" value={clock(video.duration_s)} />}
-                {video.width && video.height && <Fact name="Picture" value={`${video.width} × ${video.height}`} />}
+                {video.duration_s !== null && (
+                    <Fact name="Length" value={clock(video.duration_s)} />
+                )}
+                {video.width && video.height && (
+                    <Fact name="Picture" value={`${video.width} × ${video.height}`} />
+                )}
                 <Fact name="ID" value={video.id} code />
             </dl>
             {renditions.length > 0 && (

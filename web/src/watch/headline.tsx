@@ -29,7 +29,8 @@ export function Headline({ video, editor, onChange }: Props) {
             return true;
         } catch (error) {
             toast(inWords(error), "error");
-            if (error instanceof ApiError && error.status === 412) onChange(await api.video(video.id));
+            if (error instanceof ApiError && error.status === 412)
+                onChange(await api.video(video.id));
             return false;
         }
     };
@@ -61,7 +62,12 @@ export function Headline({ video, editor, onChange }: Props) {
                 {editor && <VisibilitySwitch video={video} save={save} />}
                 <CopyLink video={video} />
                 {editor && !editing && (
-                    <button type="button" class="button" data-testid="edit-video" onClick={() => setEditing(true)}>
+                    <button
+                        type="button"
+                        class="button"
+                        data-testid="edit-video"
+                        onClick={() => setEditing(true)}
+                    >
                         <PencilIcon size={18} /> Edit
                     </button>
                 )}
@@ -145,7 +151,9 @@ function VisibilitySwitch({ video, save }: { video: Video; save: Save }) {
             aria-checked={isPublic}
             aria-label="Public"
             disabled={busy}
-            title={isPublic ? "Everyone with the link can watch" : "Only signed-in people can watch"}
+            title={
+                isPublic ? "Everyone with the link can watch" : "Only signed-in people can watch"
+            }
             data-testid="visibility-toggle"
             data-visibility={video.visibility}
             onClick={async () => {
@@ -154,11 +162,17 @@ function VisibilitySwitch({ video, save }: { video: Video; save: Save }) {
                 setBusy(false);
                 if (!saved) return;
                 posters.forget(video.id);
-                toast(isPublic ? "Private: only signed-in people can watch" : "Public: everyone with the link can watch");
+                toast(
+                    isPublic
+                        ? "Private: only signed-in people can watch"
+                        : "Public: everyone with the link can watch",
+                );
             }}
         >
             <span class="switch-track" aria-hidden="true">
-                <span class="switch-thumb">{isPublic ? <GlobeIcon size={13} /> : <LockIcon size={13} />}</span>
+                <span class="switch-thumb">
+                    {isPublic ? <GlobeIcon size={13} /> : <LockIcon size={13} />}
+                </span>
             </span>
             <span aria-hidden="true">{isPublic ? "Public" : "Private"}</span>
         </button>
@@ -180,19 +194,31 @@ function CopyLink({ video }: { video: Video }) {
     const copy = async (): Promise<void> => {
         if (await copyText(link)) {
             setCopied(true);
-            toast(video.visibility === "public" ? "Link copied" : "Link copied; it works for signed-in people only");
+            toast(
+                video.visibility === "public"
+                    ? "Link copied"
+                    : "Link copied; it works for signed-in people only",
+            );
         } else {
             toast(link); // forbidden by the browser: at least show it
         }
     };
     return (
-        <button type="button" class="button" data-testid="copy-link" data-link={link} onClick={() => void copy()}>
-            {copied ? <CheckIcon size={18} /> : <LinkIcon size={18} />} {copied ? "Copied" : "Copy link"}
+        <button
+            type="button"
+            class="button"
+            data-testid="copy-link"
+            data-link={link}
+            onClick={() => void copy()}
+        >
+            {copied ? <CheckIcon size={18} /> : <LinkIcon size={18} />}{" "}
+            {copied ? "Copied" : "Copy link"}
         </button>
     );
 }
 
-// navigator.clipboard exists in secure contexts only; a plain http address in a home network is none.
+// navigator.clipboard exists in secure contexts only; a plain http address in a home network is
+// none.
 async function copyText(text: string): Promise<boolean> {
     try {
         await navigator.clipboard.writeText(text);

@@ -94,7 +94,10 @@ export class WatchModel {
             else if (response.status < 500) this.show({ kind: "missing" });
             else throw new ApiError(response.status, "playback_unavailable", "");
         } catch (error) {
-            this.show({ kind: "error", error: error instanceof ApiError ? error : new ApiError(0, "no_answer", "") });
+            this.show({
+                kind: "error",
+                error: error instanceof ApiError ? error : new ApiError(0, "no_answer", ""),
+            });
             throw error;
         }
     }

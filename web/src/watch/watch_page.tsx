@@ -65,7 +65,14 @@ export function WatchPage({ id }: { id: string }) {
                 </main>
             );
         case "own":
-            return <OwnVideo model={model} video={state.video} source={state.source} editor={mayEdit(who)} />;
+            return (
+                <OwnVideo
+                    model={model}
+                    video={state.video}
+                    source={state.source}
+                    editor={mayEdit(who)}
+                />
+            );
     }
 }
 
@@ -109,7 +116,12 @@ function NotYet({ video }: { video: Video }) {
     const items = useStore(uploads.items);
     if (video.state === "FAILED") {
         return (
-            <div class="not-yet not-yet-failed" role="alert" data-testid="watch-error" data-code={video.error?.code}>
+            <div
+                class="not-yet not-yet-failed"
+                role="alert"
+                data-testid="watch-error"
+                data-code={video.error?.code}
+            >
                 <AlertIcon size={40} />
                 <h2>{failureInWords(video.error)}</h2>
                 {video.error?.detail && <p class="muted">{video.error.detail}</p>}
@@ -121,14 +133,27 @@ function NotYet({ video }: { video: Video }) {
     const sent = upload ? sentPercent(upload) : null;
     const done = processing ? (video.progress ? percent(video.progress.percent) : null) : sent;
     const words = processing
-        ? [stageInWords(video.progress), done === null ? "" : `${Math.floor(done)} %`, remaining(video.progress?.eta_s)]
-        : [upload ? "Uploading" : stateWord(video.state), sent === null ? "" : `${Math.floor(sent)} %`];
+        ? [
+              stageInWords(video.progress),
+              done === null ? "" : `${Math.floor(done)} %`,
+              remaining(video.progress?.eta_s),
+          ]
+        : [
+              upload ? "Uploading" : stateWord(video.state),
+              sent === null ? "" : `${Math.floor(sent)} %`,
+          ];
     return (
         <div class="not-yet" data-testid="watch-pending">
             {processing ? <FilmIcon size={40} /> : <UploadIcon size={40} />}
-            <h2>{processing ? "Being made ready" : upload ? "On its way" : "Waiting for its file"}</h2>
+            <h2>
+                {processing ? "Being made ready" : upload ? "On its way" : "Waiting for its file"}
+            </h2>
             {(processing || upload) && (
-                <ProgressBar percent={done} label={`Progress of ${video.title}`} testid="video-progress" />
+                <ProgressBar
+                    percent={done}
+                    label={`Progress of ${video.title}`}
+                    testid="video-progress"
+                />
             )}
             <p class="muted" data-testid="video-eta">
                 {words.filter(Boolean).join(" · ")}
@@ -179,4 +204,3 @@ export function Message({ title, text, action, onAction }: MessageProps) {
         </main>
     );
 }
-

@@ -72,7 +72,7 @@ test("a title is the file's name without extension, underscores and control char
     assert.equal(titleOf("My holiday_2026.final.MOV"), "My holiday 2026.final");
     assert.equal(titleOf(".mp4"), ".mp4");
     assert.equal(titleOf("___.mp4"), "Untitled");
-    assert.equal(titleOf("a\u0000\nb.mkv"), "a b");
+    assert.equal(titleOf("a\u0000\nb\u0085\ud800c.mkv"), "a b c");
     assert.equal(titleOf("<img src=x onerror=alert(1)>.mp4"), "<img src=x onerror=alert(1)>");
 });
 

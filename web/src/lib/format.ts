@@ -87,7 +87,7 @@ export function bitrate(bitsPerSecond: number): string {
 // "My holiday_2026.final.MOV" -> "My holiday 2026.final". The API takes 1 to 255 characters.
 export function titleOf(fileName: string): string {
     const base = fileName.replace(/\.[A-Za-z0-9]{1,5}$/, "");
-    const title = (base || fileName).replace(/[_\s\u0000-\u001f]+/g, " ").trim();
+    const title = (base || fileName).replace(/[_\s\p{Cc}\p{Cs}]+/gu, " ").trim();
     return Array.from(title || "Untitled")
         .slice(0, 200)
         .join("");

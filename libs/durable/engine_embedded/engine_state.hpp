@@ -5,8 +5,8 @@
 // only coroutines are the store's writer and the ticker, so a caller that is cancelled never
 // interrupts a change half-way.
 //
-// engine.cpp: life and client calls; turns.cpp: workflow tasks; activities.cpp: queues, attempts,
-// timeouts.
+// engine.cpp: life; client_calls.cpp: what callers see; turns.cpp: workflow tasks; activities.cpp:
+// queues, attempts, timeouts.
 
 #include "libs/durable/engine_embedded/engine.hpp"
 #include "libs/durable/engine_embedded/store.hpp"

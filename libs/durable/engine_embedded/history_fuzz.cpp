@@ -5,9 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+namespace vora::durable {
 namespace {
-
-using namespace vora::durable;
 
 workflow<outcome<std::string>> fuzzed(context& ctx, std::string in) {
     activity_options o;
@@ -17,21 +16,29 @@ workflow<outcome<std::string>> fuzzed(context& ctx, std::string in) {
     auto fired = co_await ctx.sleep(milliseconds(1));
     auto s = co_await ctx.next_signal("s");
     auto r = co_await a;
-    co_return fired&& s&& r&& ctx.patched("p") ? *r : std::string();
+    if (!fired || !s || !r || !ctx.patched("p")) {
+        co_return std::string();
+    }
+    co_return *r;
 }
 
 }  // namespace
 
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+int read_and_replay(const std::string& text) {
     static const workflow_registry registry = [] {
         workflow_registry r;
         r.add("w", fuzzed);
         return r;
     }();
-    const std::string text(reinterpret_cast<const char*>(data), size);
     if (auto events = history_from_json(text)) {
         (void)history_from_json(history_to_json(*events));
         (void)replay(registry, {}, "run", *events);
     }
     return 0;
+}
+
+}  // namespace vora::durable
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    return vora::durable::read_and_replay(std::string(reinterpret_cast<const char*>(data), size));
 }

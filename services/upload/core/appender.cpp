@@ -2,7 +2,11 @@
 
 #include "libs/base/fault_point.hpp"
 
+#include <boost/asio/this_coro.hpp>
+
 #include <algorithm>
+#include <exception>
+#include <utility>
 
 namespace vora::upload {
 
@@ -10,6 +14,20 @@ namespace {
 
 constexpr std::chrono::milliseconds budget_poll{250};
 constexpr std::chrono::hours no_limit{24};
+
+struct pending_read {
+    explicit pending_read(const executor& ex) : wake(ex) {}
+    void finish(std::exception_ptr e, result<std::size_t> r) {
+        failure = e;
+        n = std::move(r);
+        finished = true;
+        wake.notify();
+    }
+    wake_signal wake;
+    bool finished = false;
+    std::exception_ptr failure;
+    result<std::size_t> n;
+};
 
 }  // namespace
 
@@ -55,7 +73,7 @@ task<result<void>> appender::receive(byte_source& source) {
         if (!room) {
             co_return fail(room.error());
         }
-        auto n = co_await stop_.guard(source.read(*room));
+        auto n = co_await read_some(source, *room);
         if (!n) {
             co_return fail(n.error());
         }
@@ -110,13 +128,47 @@ task<result<void>> appender::expect_end(byte_source& source) {
     co_return result<void>{};
 }
 
+task<result<std::size_t>> appender::read_some(byte_source& source, std::span<char> into) {
+    const auto ex = co_await boost::asio::this_coro::executor;
+    pending_read read(ex);
+    stop_.start(ex, source.read(into), [&read](std::exception_ptr failure, result<std::size_t> n) {
+        read.finish(failure, std::move(n));
+    });
+    // `read` and `into` live until the reading has ended, whatever else happens.
+    result<void> rested;
+    while (!read.finished) {
+        const bool woken = co_await read.wake.wait(shared_.settings.tail_interval);
+        if (!woken && !read.finished && rested) {
+            rested = co_await rest_while_idle();
+            if (!rested) {
+                stop_.ask(stop_request::reason::failed);
+            }
+        }
+    }
+    if (read.failure) {
+        std::rethrow_exception(read.failure);
+    }
+    if (!rested) {
+        co_return fail(rested.error());
+    }
+    co_return std::move(read.n);
+}
+
+// The read that is on its way writes behind position_, out of the way of what is stored here. Its
+// space is no longer paid for: should the client wake up, that is made good before the next read.
+task<result<void>> appender::rest_while_idle() {
+    auto kept = co_await keep_tail();
+    memory_.shrink_to(shared_.settings.first_bytes);
+    co_return kept;
+}
+
 // Free space in the buffer that the budget allows to be touched.
 task<result<std::span<char>>> appender::make_room() {
     if (buffer_.empty()) {
         buffer_ = part_buffer(plan_.part_bytes);
     }
     auto allowed = std::min(durable_end_ + memory_.bytes(), part_.to);
-    if (allowed <= position_) {
+    while (allowed <= position_) {
         auto grown = co_await grow();
         if (!grown) {
             co_return fail(grown.error());
@@ -185,7 +237,7 @@ task<result<void>> appender::flush_part() {
     note_durable(position_ - durable_end_);
     co_await shared_.files.remove_tails(upload_.info.id, std::exchange(upload_.tails, {}));
     if (memory_.bytes() < part_.size()) {
-        buffer_.drop();  // more of it was touched than this connection may hold
+        buffer_.drop_first(part_.size());  // more of it was touched than this connection may hold
     }
     part_ = plan_.part(upload_.run.size());
     durable_end_ = position_ = std::max(position_, part_.from);
@@ -207,7 +259,7 @@ task<result<void>> appender::keep_tail() {
     upload_.tails.push_back({durable_end_, position_});
     const auto bytes = position_ - durable_end_;
     durable_end_ = position_;
-    buffer_.drop();
+    buffer_.drop_first(durable_end_ - part_.from);
     note_durable(bytes);
     co_return result<void>{};
 }
@@ -226,7 +278,7 @@ task<result<void>> appender::merge_tails() {
     auto older = std::exchange(upload_.tails, {{part_.from, position_}});
     const auto bytes = position_ - durable_end_;
     durable_end_ = position_;
-    buffer_.drop();
+    buffer_.drop_first(durable_end_ - part_.from);
     note_durable(bytes);
     co_await shared_.files.remove_tails(upload_.info.id, std::move(older));
     co_return result<void>{};

@@ -20,9 +20,11 @@ namespace vora::upload {
 struct append_settings {
     std::uint64_t first_bytes = 16 << 10;  // what a connection gets before it has sent anything
     std::uint64_t slab_bytes = 256 << 10;  // by which its buffer grows
-    // How long to wait for a slab before the bytes at hand are stored and their memory used again.
+    // How long a grown buffer waits for a slab before the bytes at hand are stored and their memory
+    // used again.
     std::chrono::milliseconds growth_wait{250};
-    // A crash may cost a slow client what it sent in this time, no more.
+    // A crash may cost a slow client what it sent in this time, no more. A client that sends
+    // nothing for so long gets its buffer taken back, its bytes stored.
     std::chrono::milliseconds tail_interval{1000};
     std::size_t tails_max = 32;  // longer chains are merged
 };
@@ -52,6 +54,10 @@ class appender {
 
  private:
     task<result<void>> receive(byte_source& source);
+    // Reads once; while the client keeps us waiting, what is at hand is stored and memory given
+    // back.
+    task<result<std::size_t>> read_some(byte_source& source, std::span<char> into);
+    task<result<void>> rest_while_idle();
     task<result<std::span<char>>> make_room();
     task<result<void>> grow();
     // The source must end where the upload ends.

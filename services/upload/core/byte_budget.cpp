@@ -19,6 +19,13 @@ byte_budget::lease::~lease() {
     }
 }
 
+void byte_budget::lease::shrink_to(std::uint64_t n) {
+    if (bytes_ > n) {
+        from_->give(bytes_ - n);
+        bytes_ = n;
+    }
+}
+
 void byte_budget::lease::add(lease other) {
     if (from_ == nullptr) {
         std::swap(from_, other.from_);

@@ -27,6 +27,8 @@ class byte_budget {
         }
         ~lease();
         std::uint64_t bytes() const { return bytes_; }
+        // Gives back what is above n.
+        void shrink_to(std::uint64_t n);
         // Two leases of one budget become one.
         void add(lease other);
 

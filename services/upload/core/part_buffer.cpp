@@ -31,9 +31,11 @@ part_buffer::~part_buffer() {
     }
 }
 
-void part_buffer::drop() {
-    if (data_ != nullptr) {
-        ::madvise(data_, size_, MADV_DONTNEED);
+void part_buffer::drop_first(std::size_t n) {
+    constexpr std::size_t page = 4096;  // a multiple of the real one would drop less, never more
+    n = n / page * page;
+    if (n > 0) {
+        ::madvise(data_, n, MADV_DONTNEED);
     }
 }
 

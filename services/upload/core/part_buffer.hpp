@@ -17,8 +17,9 @@ class part_buffer {
 
     std::span<char> bytes() { return {data_, size_}; }
     bool empty() const { return size_ == 0; }
-    // The memory goes back to the system; the bytes are lost.
-    void drop();
+    // The memory of the first n bytes goes back to the system (whole pages of it); their bytes are
+    // lost.
+    void drop_first(std::size_t n);
 
  private:
     char* data_ = nullptr;

@@ -20,6 +20,13 @@ std::uint64_t divide_up(std::uint64_t n, std::uint64_t by) {
     return n / by + (n % by != 0 ? 1 : 0);
 }
 
+// Of exactly number_width digits; leading zeros are part of the form here.
+std::optional<std::uint64_t> padded_number(std::string_view digits) {
+    digits.remove_prefix(std::min(digits.find_first_not_of('0'), digits.size() - 1));
+    auto n = parse_uint(digits);
+    return n ? std::optional(*n) : std::nullopt;
+}
+
 }  // namespace
 
 std::uint64_t part_bytes_for(std::uint64_t length) {
@@ -71,8 +78,8 @@ std::optional<extent> parse_tail_name(std::string_view name) {
         return std::nullopt;
     }
     name.remove_prefix(tail_prefix.size());
-    auto from = parse_uint(name.substr(0, number_width));
-    auto to = parse_uint(name.substr(number_width + 1));
+    const auto from = padded_number(name.substr(0, number_width));
+    const auto to = padded_number(name.substr(number_width + 1));
     if (name[number_width] != '-' || !from || !to || *from >= *to) {
         return std::nullopt;
     }

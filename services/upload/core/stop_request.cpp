@@ -27,14 +27,13 @@ void stop_request::ask(reason r) {
     signal_.emit(asio::cancellation_type::terminal);
 }
 
-task<result<std::size_t>> stop_request::guard(task<result<std::size_t>> t) {
+// A wait that was ended by ask() is no exception but an answer.
+task<result<std::size_t>> stop_request::run(task<result<std::size_t>> t) {
     if (reason_ != reason::none) {
         co_return fail(errc::aborted, "upload_taken_over");
     }
-    auto ex = co_await asio::this_coro::executor;
     try {
-        auto r = co_await asio::co_spawn(
-            ex, std::move(t), asio::bind_cancellation_slot(signal_.slot(), asio::use_awaitable));
+        auto r = co_await std::move(t);
         co_return r;
     } catch (const boost::system::system_error& e) {
         if (e.code() != asio::error::operation_aborted || reason_ == reason::none) {
@@ -42,6 +41,18 @@ task<result<std::size_t>> stop_request::guard(task<result<std::size_t>> t) {
         }
     }
     co_return fail(errc::aborted, "upload_taken_over");
+}
+
+task<result<std::size_t>> stop_request::guard(task<result<std::size_t>> t) {
+    auto ex = co_await asio::this_coro::executor;
+    auto r = co_await asio::co_spawn(
+        ex, run(std::move(t)), asio::bind_cancellation_slot(signal_.slot(), asio::use_awaitable));
+    co_return r;
+}
+
+void stop_request::start(const executor& ex, task<result<std::size_t>> t, completion done) {
+    asio::co_spawn(ex, run(std::move(t)),
+                   asio::bind_cancellation_slot(signal_.slot(), std::move(done)));
 }
 
 task<> stop_request::begin_shield() {

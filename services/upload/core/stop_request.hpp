@@ -11,7 +11,7 @@ namespace vora::upload {
 
 class stop_request {
  public:
-    enum class reason { none, taken_over, cancelled };
+    enum class reason { none, taken_over, failed, cancelled };
 
     // The first reason stands. May be called at any time on the loop.
     void ask(reason r);
@@ -19,6 +19,9 @@ class stop_request {
 
     // Awaits t, which ends early when a stop is asked for: aborted ("upload_taken_over").
     task<result<std::size_t>> guard(task<result<std::size_t>> t);
+    // The same without waiting: `done` is called on the loop. One at a time.
+    using completion = std::function<void(std::exception_ptr, result<std::size_t>)>;
+    void start(const executor& ex, task<result<std::size_t>> t, completion done);
 
     // From here on a cancellation of this coroutine only asks for a stop, and all other waits run
     // to their end: storing must not be cut in the middle. `this` outlives the coroutine or
@@ -28,6 +31,8 @@ class stop_request {
     task<> end_shield();
 
  private:
+    task<result<std::size_t>> run(task<result<std::size_t>> t);
+
     boost::asio::cancellation_signal signal_;
     reason reason_ = reason::none;
 };

@@ -191,7 +191,7 @@ task<result<blob::part_info>> upload_files::put_part(upload_info& info, std::uin
         noted.multipart_id = *begun;
         auto written = co_await update_info(noted);
         if (!written) {
-            co_await writer_.abort_multipart(info.object_key(), *begun);
+            // Not aborted: the record may name it all the same, when only the answer was lost.
             co_return fail(written.error());
         }
         info = std::move(noted);

@@ -23,6 +23,7 @@ class upload_locks {
 
     class lease {
      public:
+        lease() = default;  // of nothing
         lease(upload_locks& owner, std::string id, std::shared_ptr<stop_request> stop);
         lease(lease&& other) noexcept;
         lease& operator=(lease&&) = delete;
@@ -31,7 +32,7 @@ class upload_locks {
         stop_request& stop() { return *stop_; }
 
      private:
-        upload_locks* owner_;
+        upload_locks* owner_ = nullptr;
         std::string id_;
         std::shared_ptr<stop_request> stop_;
     };

@@ -383,7 +383,7 @@ TEST(embedded_engine_file, runs_beyond_the_cache_are_replayed) {
 definition sleeps_first(context& ctx, std::string) {
     auto fired = co_await ctx.sleep(1ms);
     auto s = co_await ctx.next_signal("go");
-    co_return fired&& s ? "slept" : "no";
+    co_return (fired && s) ? "slept" : "no";
 }
 
 TEST(embedded_engine_file, changed_code_leaves_the_run_open_for_the_right_code) {

@@ -58,7 +58,7 @@ workflow<outcome<std::string>> many_steps(context& ctx, std::string) {
     auto paused = co_await pause;
     auto flaky = co_await ctx.call_raw("flaky", "flaky", options());
     auto last = co_await ctx.call_raw("step", "last", options());
-    co_return paused&& flaky&& last ? "complete" : "incomplete";
+    co_return (paused && flaky && last) ? "complete" : "incomplete";
 }
 
 const std::set<std::string> all_effects{"s1", "s2", "s3", "s4",    "p0",  "p1",
@@ -148,7 +148,7 @@ task<std::string> read_history(world& w) {
     auto opened = co_await w.engine.start();
     auto text = co_await w.engine.history("v1");
     co_await w.engine.stop();
-    co_return opened&& text ? *text : std::string();
+    co_return (opened && text) ? *text : std::string();
 }
 
 int child_main(const std::string& dir) {

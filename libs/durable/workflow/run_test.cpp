@@ -216,7 +216,7 @@ TEST(workflow_run, a_condition_waits_for_the_first_of_several) {
         auto stop = ctx.next_signal("stop");
         auto held = co_await ctx.wait_until([&] { return slow.ready() || stop.ready(); });
         ctx.cancel(slow);
-        co_return held&& stop.ready() ? "stopped" : "done";
+        co_return (held && stop.ready()) ? "stopped" : "done";
     });
     d.start();
     const auto end = d.activate({job::signal_workflow{"stop", ""}});
@@ -317,7 +317,7 @@ TEST(workflow_run, random_ids_depend_on_the_seed_only) {
 w patched_workflow(context& ctx, std::string) {
     const bool a = ctx.patched("new-ladder");
     const bool b = ctx.patched("new-ladder");
-    co_return a&& b ? "new" : "old";
+    co_return (a && b) ? "new" : "old";
 }
 
 TEST(workflow_run, new_runs_take_the_patched_way_and_mark_it_once) {
@@ -392,7 +392,7 @@ workflow<int> nested_wait(context& ctx) {
     const counted mark(frames);
     auto signal = co_await ctx.next_signal("s");
     auto fired = co_await ctx.sleep(1s);
-    co_return signal&& fired ? 1 : 0;
+    co_return (signal && fired) ? 1 : 0;
 }
 
 w many_waits(context& ctx, std::string) {

@@ -175,7 +175,9 @@ durable::workflow<outcome<>> ingest_video(durable::context& ctx, ingest_input in
     // names.
     durable::context::cancellation_shield shield(ctx);
     if (!made) {
-        co_return co_await compensate(ctx, in, wrote, made.error());
+        // Also when a worker was lost before it could say that it stopped.
+        const auto reason = ctx.is_cancelled() ? failure::cancelled() : made.error();
+        co_return co_await compensate(ctx, in, wrote, reason);
     }
     contracts::mark_ready_input ready{in.video_id, in.generation, made->facts, made->encoded};
     auto marked = co_await ctx.call(contracts::mark_ready, ready, state_options());

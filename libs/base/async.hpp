@@ -6,6 +6,8 @@
 #include "libs/base/task.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -35,9 +37,12 @@ class blocking_pool {
     template <class F>
     task<std::invoke_result_t<F>> run(F f) {
         using R = std::invoke_result_t<F>;
+        // A cancellation must not reach the pool's thread: f runs to its end, the caller's next
+        // wait throws.
         co_return co_await boost::asio::co_spawn(
             pool_.get_executor(), [f = std::move(f)]() mutable -> task<R> { co_return f(); },
-            boost::asio::use_awaitable);
+            boost::asio::bind_cancellation_slot(boost::asio::cancellation_slot(),
+                                                boost::asio::use_awaitable));
     }
     void post(std::function<void()> f);
     void join();

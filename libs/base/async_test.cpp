@@ -87,6 +87,27 @@ TEST(blocking_pool, answers_on_the_callers_loop) {
     EXPECT_EQ(loop.run_until_done(from_pool(pool)), 5);
 }
 
+task<> work_for_ever(blocking_pool& pool, int& rounds) {
+    for (;;) {
+        co_await pool.run([&rounds] { ++rounds; });
+    }
+}
+
+TEST(blocking_pool, a_coroutine_that_is_cancelled_while_on_the_pool_ends_after_the_call) {
+    event_loop loop;
+    blocking_pool pool(2);
+    for (int i = 0; i < 200; ++i) {
+        task_group group(loop.executor());
+        int rounds[4] = {};
+        for (auto& r : rounds) {
+            group.spawn(work_for_ever(pool, r));
+        }
+        loop.run_until_done(slow_answer(1ms));
+        loop.run_until_done(stop_group(group));
+        EXPECT_GT(rounds[0], 0);
+    }
+}
+
 task<bool> wait_for(wake_signal& signal, std::chrono::milliseconds limit) {
     co_return co_await signal.wait(limit);
 }

@@ -87,7 +87,7 @@ task<> app::start() {
     if (state_->tools.available()) {
         state_->log.info("ffmpeg_found", {{"version", state_->tools.version()}});
     } else {
-        state_->log.error("ffmpeg_not_found");
+        state_->log.error("ffmpeg_not_found", {{"looked_for", state_->tools.looked_for()}});
     }
     state_->tasks.spawn(state_->board.run());
     state_->heavy.start();

@@ -29,6 +29,7 @@ class ffmpeg_tools final : public media_tools {
     task<> discover();
     // "5.1.9-0+deb12u1"; empty: not found.
     const std::string& version() const { return version_; }
+    const std::string& looked_for() const { return options_.ffmpeg; }
     bool available() const { return !version_.empty(); }
 
     // Kills what runs, now and later, and waits until nothing does.

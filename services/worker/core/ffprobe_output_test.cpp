@@ -57,7 +57,8 @@ TEST(parse_probe, does_not_believe_absurd_numbers) {
 
 TEST(parse_probe, skips_sound_that_cannot_be_decoded) {
     auto facts = parse_probe(with_streams(
-        R"({"index":0,"codec_type":"audio","codec_name":"unknown","channels":2,"sample_rate":"8000"},
+        R"({"index":0,"codec_type":"audio","codec_name":"unknown","channels":2,
+            "sample_rate":"8000"},
            {"index":1,"codec_type":"audio","codec_name":"aac","channels":0,"sample_rate":"8000"},)" +
         sound));
     ASSERT_TRUE(facts);

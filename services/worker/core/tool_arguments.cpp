@@ -75,7 +75,7 @@ std::string filter_graph(const encode_plan& plan) {
     for (std::size_t n = 0; n < count; ++n) {
         const auto& rung = plan.rungs[n];
         graph += ";[s" + std::to_string(n) + "]scale=" + text(rung.width) + ":" +
-                 text(rung.height) + ":flags=bicubic,setsar=1,format=yuv420p[v" +
+                 text(rung.height) + ":flags=bicubic:out_range=tv,setsar=1,format=yuv420p[v" +
                  std::to_string(n) + "]";
     }
     if (plan.audio) {

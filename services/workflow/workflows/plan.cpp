@@ -117,6 +117,9 @@ double plan_frame_rate(const probe_facts& facts) {
         rate = nominal_sane ? below_cap(nominal) : 25;
     } else if (nominal_sane && is_close(average, nominal, 0.01)) {
         rate = snap(below_cap(nominal));
+    } else if (nominal >= average && nominal <= std::min(60.5, average * 1.35)) {
+        // A camera that left pictures out: all it took have a place.
+        rate = snap(nominal);
     } else if (average < 15 && nominal >= 15 && nominal <= 60) {
         // Long stills between moving parts (screen recordings): the moving parts decide.
         rate = snap(nominal);

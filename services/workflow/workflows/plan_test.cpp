@@ -102,6 +102,15 @@ TEST(plan_frame_rate, takes_the_nearest_sensible_rate_when_it_varies) {
     EXPECT_EQ(plan_frame_rate(f), 25);
 }
 
+TEST(plan_frame_rate, gives_a_camera_that_skipped_pictures_its_own_rate) {
+    auto f = clip(1920, 1080, 27.02);
+    f.fps_nominal = 30.01;
+    EXPECT_EQ(plan_frame_rate(f), 30);
+    f.fps = 24;
+    f.fps_nominal = 60;
+    EXPECT_EQ(plan_frame_rate(f), 24);
+}
+
 TEST(plan_frame_rate, follows_the_moving_parts_of_a_screen_recording) {
     auto f = clip(640, 360, 4, 600);
     f.fps_nominal = 30;

@@ -246,7 +246,7 @@ std::vector<dependency> platform::state::dependencies() {
         {"workflow_engine", true, [this] { return engine_ready(*engine); }},
         store_dependency("raw_store", raw),
         store_dependency("processed_store", processed),
-        {"ffmpeg", true, [this] { return ffmpeg_ready(*media); }},
+        {"ffmpeg", false, [this] { return ffmpeg_ready(*media); }},
     };
 }
 

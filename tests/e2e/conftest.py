@@ -21,7 +21,7 @@ def pytest_runtest_makereport(item, call):
     if report.failed:
         for value in getattr(item, "funcargs", {}).values():
             if isinstance(value, Server) and value.process is not None:
-                report.sections.append(("the server's last lines", value.tail(60)))
+                report.sections.append(("the server's last lines", value.tail(15)))
 
 
 @pytest.fixture(scope="session")

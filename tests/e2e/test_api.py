@@ -234,7 +234,7 @@ def test_an_id_is_a_uuid_and_times_are_rfc_3339(video):
 
 
 @pytest.mark.parametrize(
-    "video_id", ["x", "0", "../videos", "7B0E5A5E", "%00", "7b0e5a5e-0000-4000-8000-00000000000g"]
+    "video_id", ["x", "0", "7B0E5A5E", "%00", "7b0e5a5e-0000-4000-8000-00000000000g"]
 )
 def test_an_id_that_is_none_is_not_found(api, video_id):
     assert api.call("GET", f"/v1/videos/{video_id}").status_code in (400, 404)

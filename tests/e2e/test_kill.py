@@ -154,6 +154,8 @@ def test_a_server_that_dies_at_every_encode_ends_in_a_named_failure(make_vora):
     assert server.running(), f"still dying after {deaths} starts"
     assert final["error"]["code"] in ("encoder_crashed", "internal_error")
     assert deaths <= 7
+    assert server.stop() == 0
+    server.start()
     server.api.upload_and_wait(clip("bikes"))
 
 

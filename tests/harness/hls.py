@@ -132,7 +132,8 @@ def examine(variant, directory, http):
     )
     video = next(s for s in facts["streams"] if s["codec_type"] == "video")
     sound = [s for s in facts["streams"] if s["codec_type"] == "audio"]
-    assert video["codec_name"] == "h264" and video["pix_fmt"] == "yuv420p"
+    # yuvj420p would be full range, which televisions show too dark.
+    assert (video["codec_name"], video["pix_fmt"]) == ("h264", "yuv420p")
     assert video.get("sample_aspect_ratio", "1:1") in ("1:1", "0:1"), "pixels are not square"
     starts = segment_starts(facts["packets"], video["index"], segments)
     frames, _ = decoded(path, "v:0")
@@ -140,14 +141,16 @@ def examine(variant, directory, http):
     if sound:
         _, size = decoded(path, "a:0")
         audio_s = size / (2 * sound[0]["channels"] * int(sound[0]["sample_rate"]))
-    numerator, denominator = video["avg_frame_rate"].split("/")
+    # A single picture has no average.
+    rate = video["avg_frame_rate"] if video["avg_frame_rate"] != "0/0" else video["r_frame_rate"]
+    numerator, denominator = map(int, rate.split("/"))
     return Rendition(
         name=variant.name,
         segments=segments,
         frames=frames,
         width=video["width"],
         height=video["height"],
-        fps=int(numerator) / int(denominator or 1) if int(denominator) else 0.0,
+        fps=numerator / denominator,
         starts=starts,
         audio_channels=sound[0]["channels"] if sound else 0,
         audio_s=audio_s,

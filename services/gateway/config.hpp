@@ -11,7 +11,7 @@ class schema;
 namespace vora::gateway {
 
 struct config {
-    std::string metadata_url;     // "http://127.0.0.1:PORT", the internal listener of metadata
+    std::string metadata_url;     // "http://127.0.0.1:PORT", metadata's internal listener; no key
     std::string internal_secret;  // shared by the services; bound by the composition root
     std::int64_t metadata_deadline_ms = 2000;
     std::int64_t store_deadline_ms = 4000;         // until the first byte

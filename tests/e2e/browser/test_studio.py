@@ -159,7 +159,7 @@ def test_the_automation_hook_names_the_levels_and_sets_them(studio, vora, bunny)
     of_video(studio, "(v.loop = true, v.play(), null)")
     wait_until(lambda: of_video(studio, "v.videoHeight") == 360, 30, "360p is shown", 0.1)
     # Nothing else of the application is global.
-    own = studio.evaluate("Object.keys(window).filter(k => /vora|hls|tus|preact/i.test(k))")
+    own = studio.evaluate("Object.keys(window).filter(k => /^(vora|hls|tus|preact)/i.test(k))")
     assert own == ["voraPlayer"]
 
 

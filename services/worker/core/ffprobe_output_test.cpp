@@ -59,7 +59,7 @@ TEST(parse_probe, skips_sound_that_cannot_be_decoded) {
     auto facts = parse_probe(with_streams(
         R"({"index":0,"codec_type":"audio","codec_name":"unknown","channels":2,
             "sample_rate":"8000"},
-           {"index":1,"codec_type":"audio","codec_name":"aac","channels":0,"sample_rate":"8000"},)" +
+           {"index":1,"codec_type":"audio","codec_name":"aac","channels":0,"sample_rate":"8"},)" +
         sound));
     ASSERT_TRUE(facts);
     EXPECT_EQ(facts->audio_stream_index, 2);

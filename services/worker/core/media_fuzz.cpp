@@ -11,14 +11,16 @@
 #include <string_view>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    using namespace vora::worker;
+    using vora::worker::encode_progress;
+    using vora::worker::packet_scan;
+    using vora::worker::segment_parser;
     const std::string_view text(reinterpret_cast<const char*>(data), size);
-    (void)sniff(text);
-    auto facts = parse_probe(text);
+    (void)vora::worker::sniff(text);
+    auto facts = vora::worker::parse_probe(text);
     if (facts && (facts->width < 0 || facts->height < 0 || facts->duration_s < 0)) {
         std::abort();
     }
-    (void)parse_sps(text);
+    (void)vora::worker::parse_sps(text);
     packet_scan scan;
     scan.line(text);
     encode_progress progress(10);

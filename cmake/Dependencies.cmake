@@ -21,10 +21,9 @@ endfunction()
 
 vora_dependency(threads Threads::Threads)
 vora_dependency(openssl OpenSSL::Crypto)
-# Asio and Beast are compiled once (libs/base/asio_impl.cpp, libs/net/beast_impl.cpp).
+# Asio is compiled once (libs/base/asio_impl.cpp).
 vora_dependency(asio Boost::headers Threads::Threads)
-target_compile_definitions(dep_asio INTERFACE BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
-                                              BOOST_BEAST_SEPARATE_COMPILATION)
+target_compile_definitions(dep_asio INTERFACE BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)
 vora_dependency(spdlog spdlog::spdlog)
 vora_dependency(fmt fmt::fmt)
 vora_dependency(json nlohmann_json::nlohmann_json)

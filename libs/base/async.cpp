@@ -160,6 +160,10 @@ task<> task_group::stop() {
     }
 }
 
+task<executor> current_executor() {
+    co_return co_await asio::this_coro::executor;
+}
+
 task<> sleep_for(std::chrono::milliseconds duration) {
     asio::steady_timer timer(co_await asio::this_coro::executor);
     timer.expires_after(duration);

@@ -95,6 +95,9 @@ class task_group {
     std::shared_ptr<state> state_;
 };
 
+// The executor that the calling coroutine runs on.
+task<executor> current_executor();
+
 // Throws boost::system::system_error (operation_aborted) when the coroutine is cancelled.
 task<> sleep_for(std::chrono::milliseconds duration);
 

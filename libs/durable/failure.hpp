@@ -11,8 +11,8 @@ struct failure {
     enum class kind { application, cancelled, timeout, activity, terminated };
 
     kind what = kind::application;
-    std::string type;  // application: the stable code, e.g. "input_not_video"; timeout:
-                       // "start_to_close", "heartbeat", "schedule_to_close"
+    std::string type;     // application: the stable code, e.g. "input_not_video"; timeout:
+                          // "start_to_close", "heartbeat", "schedule_to_close"
     std::string message;  // for people
     bool non_retryable = false;
     std::string details;  // JSON or empty

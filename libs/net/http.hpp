@@ -1,5 +1,5 @@
 #pragma once
-// The typed HTTP interface that services see: request, pulled body, response. Beast stays inside
+// The typed HTTP interface that services see: request, pulled body, response. Sockets stay inside
 // libs/net. Every request has passed the strict gate (gate.hpp) before a handler sees it.
 
 #include "libs/base/result.hpp"

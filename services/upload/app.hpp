@@ -17,7 +17,8 @@ namespace vora::upload {
 
 class app {
  public:
-    // The three views are of the one bucket of raw files. What is passed by reference outlives the app.
+    // The three views are of the one bucket of raw files. What is passed by reference outlives the
+    // app.
     app(executor ex, blob::reader& reader, blob::writer& writer, blob::remover& remover,
         const auth::grant_keys& grants, auth::token_verifier tokens, const clock_source& clock,
         obs::logger log, obs::metrics& metrics, config c);
@@ -29,8 +30,8 @@ class app {
     // /internal/uploads, /internal/uploads/{upload_id}
     net::router internal_routes();
 
-    // Puts in order what an earlier run left (again later, if the store is away), then sends hooks and
-    // expires uploads in the background. invalid_argument: the configuration cannot work.
+    // Puts in order what an earlier run left (again later, if the store is away), then sends hooks
+    // and expires uploads in the background. invalid_argument: the configuration cannot work.
     task<result<void>> start();
     // After the servers have stopped. Nothing is lost by not calling it.
     task<> stop();

@@ -2,8 +2,6 @@
 
 #include "libs/base/fault_point.hpp"
 
-#include <boost/asio/this_coro.hpp>
-
 #include <algorithm>
 #include <exception>
 #include <utility>
@@ -129,7 +127,7 @@ task<result<void>> appender::expect_end(byte_source& source) {
 }
 
 task<result<std::size_t>> appender::read_some(byte_source& source, std::span<char> into) {
-    const auto ex = co_await boost::asio::this_coro::executor;
+    const auto ex = co_await current_executor();
     pending_read read(ex);
     stop_.start(ex, source.read(into), [&read](std::exception_ptr failure, result<std::size_t> n) {
         read.finish(failure, std::move(n));

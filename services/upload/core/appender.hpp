@@ -6,10 +6,10 @@
 // received of the part becomes a tail object. Tails of a part form a chain (each holds only new
 // bytes); they are read back once, when the part is full, and removed after the part is durable.
 
+#include "libs/base/stop_request.hpp"
 #include "services/upload/core/byte_budget.hpp"
 #include "services/upload/core/part_buffer.hpp"
 #include "services/upload/core/ports.hpp"
-#include "services/upload/core/stop_request.hpp"
 #include "services/upload/core/upload_files.hpp"
 
 #include <chrono>

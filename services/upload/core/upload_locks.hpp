@@ -4,7 +4,7 @@
 // only.
 
 #include "libs/base/async.hpp"
-#include "services/upload/core/stop_request.hpp"
+#include "libs/base/stop_request.hpp"
 #include "services/upload/core/upload.hpp"
 
 #include <chrono>

@@ -218,6 +218,9 @@ task<result<upload_view>> upload_service::append_shielded(upload_id id, std::uin
     if (!r && stop.asked() == stop_request::reason::taken_over) {
         observed_.taken_over(id);
     }
+    if (!r && r.error().reason == "stop_requested") {
+        co_return fail(errc::aborted, "upload_taken_over");
+    }
     co_return r;
 }
 

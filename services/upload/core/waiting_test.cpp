@@ -1,7 +1,6 @@
-// What makes requests wait for each other: the byte budget, the locks, the stop requests.
+// What makes requests wait for each other: the byte budget and the locks.
 
 #include "services/upload/core/byte_budget.hpp"
-#include "services/upload/core/stop_request.hpp"
 #include "services/upload/core/upload_locks.hpp"
 
 #include <gtest/gtest.h>
@@ -117,48 +116,6 @@ TEST(upload_locks, a_holder_that_does_not_let_go_is_waited_for_only_so_long) {
         EXPECT_TRUE(loop.run_until_done(locks.take(upload_id{"y"}, 1ms)).has_value());
     }
     EXPECT_TRUE(loop.run_until_done(locks.take(id, 1ms)).has_value());
-}
-
-task<result<std::size_t>> never() {
-    co_await sleep_for(1h);
-    co_return std::size_t{1};
-}
-
-task<> shielded(stop_request& stop, std::vector<std::string>& log) {
-    co_await stop.begin_shield();
-    auto r = co_await stop.guard(never());
-    log.push_back(r ? "read" : r.error().reason);
-    co_await sleep_for(5ms);  // storing: must run to its end though the coroutine was cancelled
-    log.push_back("stored");
-    co_await stop.end_shield();
-    log.push_back("not reached");
-}
-
-TEST(stop_request, a_cancelled_coroutine_still_stores_and_ends_as_cancelled) {
-    event_loop loop;
-    task_group group(loop.executor());
-    stop_request stop;
-    std::vector<std::string> log;
-    group.spawn(shielded(stop, log));
-    loop.run_until_done(turn_loop());
-    loop.run_until_done(stop_group(group));
-    EXPECT_EQ(log, (std::vector<std::string>{"upload_taken_over", "stored"}));
-    EXPECT_EQ(stop.asked(), stop_request::reason::cancelled);
-}
-
-TEST(stop_request, asking_ends_a_wait_that_is_on_its_way_and_every_later_one) {
-    event_loop loop;
-    task_group group(loop.executor());
-    stop_request stop;
-    std::vector<std::string> log;
-    group.spawn(shielded(stop, log));
-    loop.run_until_done(turn_loop());
-    stop.ask(stop_request::reason::taken_over);
-    loop.run_until_done(turn_loop());
-    ASSERT_FALSE(log.empty());
-    EXPECT_EQ(log[0], "upload_taken_over");
-    EXPECT_FALSE(loop.run_until_done(stop.guard(never())).has_value());
-    loop.run_until_done(stop_group(group));
 }
 
 }  // namespace

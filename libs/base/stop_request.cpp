@@ -1,4 +1,4 @@
-#include "services/upload/core/stop_request.hpp"
+#include "libs/base/stop_request.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/error.hpp>
@@ -6,7 +6,7 @@
 
 namespace asio = boost::asio;
 
-namespace vora::upload {
+namespace vora {
 
 namespace {
 
@@ -30,7 +30,7 @@ void stop_request::ask(reason r) {
 // A wait that was ended by ask() is no exception but an answer.
 task<result<std::size_t>> stop_request::run(task<result<std::size_t>> t) {
     if (reason_ != reason::none) {
-        co_return fail(errc::aborted, "upload_taken_over");
+        co_return fail(errc::aborted, "stop_requested");
     }
     try {
         auto r = co_await std::move(t);
@@ -40,7 +40,7 @@ task<result<std::size_t>> stop_request::run(task<result<std::size_t>> t) {
             throw;
         }
     }
-    co_return fail(errc::aborted, "upload_taken_over");
+    co_return fail(errc::aborted, "stop_requested");
 }
 
 task<result<std::size_t>> stop_request::guard(task<result<std::size_t>> t) {
@@ -66,4 +66,4 @@ task<> stop_request::end_shield() {
     }
 }
 
-}  // namespace vora::upload
+}  // namespace vora

@@ -1,13 +1,12 @@
 #pragma once
-// How one coroutine asks another to stop at its next wait for the client and to put what it has in
-// order. A server that shuts down asks the same way, so that received bytes are stored before the
-// end.
+// How one coroutine asks another to stop at its next guarded wait and to put what it has in order.
+// Cancellation asks the same way, so that a server that shuts down still stores what it received.
 
 #include "libs/base/async.hpp"
 
 #include <boost/asio/cancellation_signal.hpp>
 
-namespace vora::upload {
+namespace vora {
 
 class stop_request {
  public:
@@ -17,7 +16,7 @@ class stop_request {
     void ask(reason r);
     reason asked() const { return reason_; }
 
-    // Awaits t, which ends early when a stop is asked for: aborted ("upload_taken_over").
+    // Awaits t, which ends early when a stop is asked for: aborted ("stop_requested").
     task<result<std::size_t>> guard(task<result<std::size_t>> t);
     // The same without waiting: `done` is called on the loop. One at a time.
     using completion = std::function<void(std::exception_ptr, result<std::size_t>)>;
@@ -37,4 +36,4 @@ class stop_request {
     reason reason_ = reason::none;
 };
 
-}  // namespace vora::upload
+}  // namespace vora

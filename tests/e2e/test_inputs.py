@@ -139,7 +139,8 @@ def real(api, name, tmp_path, names, slack=0):
     final, found = ready(
         api, clip(name), tmp_path, frames=facts.frames, names=names, audio=facts.audio, slack=slack
     )
-    assert (final["width"], final["height"]) == (facts.width, facts.height)
+    # Square pixels may make half a column.
+    assert abs(final["width"] - facts.width) <= 1 and final["height"] == facts.height
     return final, found
 
 

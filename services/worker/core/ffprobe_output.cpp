@@ -121,7 +121,8 @@ void set_shown_size(contracts::probe_facts& facts, const json& stream) {
     if (aspect < 0.1 || aspect > 10) {
         aspect = 1;  // absent, or too odd to be meant
     }
-    facts.width = std::clamp(static_cast<int>(width * aspect), width == 0 ? 0 : 1, side_max);
+    facts.width =
+        std::clamp(static_cast<int>(std::lround(width * aspect)), width == 0 ? 0 : 1, side_max);
     facts.height = height;
     if (facts.rotation_degrees % 180 == 90) {
         std::swap(facts.width, facts.height);

@@ -48,7 +48,7 @@ TEST(probe, gives_sizes_as_they_are_shown) {
     bench.make("u/wide.mp4", picture + "-vf setsar=4/3 " + encoders);
     auto wide = bench.probe("u/wide.mp4");
     ASSERT_TRUE(wide);
-    EXPECT_EQ(wide->width, 426);
+    EXPECT_EQ(wide->width, 427);
     EXPECT_EQ(wide->height, 240);
 }
 

@@ -248,11 +248,18 @@ def _fetch(wanted, directory):
         command = pip + ["--no-deps", "--no-binary", wanted.name, "-d", directory, pinned]
     else:
         command = ["apt-get", "-q", "download", f"{wanted.name}={wanted.version}"]
-    done = subprocess.run(
-        command, cwd=directory, capture_output=True, text=True, timeout=300, check=False
-    )
+    done = _run(command, directory)
+    if done.returncode != 0 and wanted.kind == "deb" and os.geteuid() == 0:
+        _run(["apt-get", "-q", "update"], directory)  # a fresh machine knows of no packages yet
+        done = _run(command, directory)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()[-600:]}")
+
+
+def _run(command, directory):
+    return subprocess.run(
+        command, cwd=directory, capture_output=True, text=True, timeout=300, check=False
+    )
 
 
 def _take(facts, archive, target):

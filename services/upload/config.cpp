@@ -14,15 +14,6 @@ void config::bind(vora::config::schema& s) {
     s.add("upload.tombstone_s", &tombstone, "how long the record of a dead upload is kept");
 }
 
-void config::bind_wiring(vora::config::schema& s) {
-    s.add("upload.hook_url", &hook_url, "where the end of an upload is told");
-    s.add("upload.hook_secret", &hook_secret, "key of the hooks' signatures");
-    s.mark_secret("upload.hook_secret");
-    s.add("internal.secret", &internal_secret, "what services of one installation show each other");
-    s.mark_secret("internal.secret");
-    s.add("public_urls.upload", &public_url, "base URL of the upload service as clients see it");
-}
-
 result<void> config::check() const {
     if (!blob::is_valid_key(object_name) || object_name.find('/') != std::string::npos ||
         object_name.starts_with('.')) {

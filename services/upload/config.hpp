@@ -24,8 +24,6 @@ struct config {
     std::string public_url;       // what Location starts with; empty: the origin of the request
 
     void bind(vora::config::schema& s);
-    // Keys for the wiring, for a process of its own.
-    void bind_wiring(vora::config::schema& s);
     // invalid_argument ("bad_config_value"): what cannot work.
     result<void> check() const;
 };

@@ -1,5 +1,6 @@
 """One `vora up` as a child process: started, watched, stopped, killed, started again on the same data."""
 
+import ctypes
 import json
 import os
 import pathlib
@@ -13,6 +14,8 @@ from harness.api import Api
 from harness.wait import wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 30
 
@@ -33,6 +36,11 @@ def clean_environment(**more):
 
 def as_url(address):
     return address if "://" in address else f"http://{address}"
+
+
+def die_with_the_tests():
+    """In the child: a test run that is itself killed leaves no server behind."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class Server:
@@ -61,6 +69,7 @@ class Server:
                 stderr=err,
                 env=clean_environment(**self.environment, **environment),
                 start_new_session=True,
+                preexec_fn=die_with_the_tests,
             )
         if wait:
             self.wait_ready()

@@ -178,36 +178,61 @@ task<media_result<encoded_video>> encoder::encode_in(const job_directory& place,
     if (!source) {
         co_return std::unexpected(source.error());
     }
-    auto exit = co_await run_encoder(place, in.plan, *source, a);
-    if (!exit) {
-        co_return std::unexpected(exit.error());
-    }
-    auto rungs = co_await examine(place, in.plan, *exit, a);
-    if (!rungs) {
-        co_return std::unexpected(rungs.error());
+    auto made = co_await make_rungs(place, in.plan, *source, a);
+    if (!made) {
+        co_return std::unexpected(made.error());
     }
     encoded_video encoded;
-    encoded.result.duration_s = length_s(rungs->front());
-    auto findings = judge_output(*exit, in.plan.duration_s, encoded.result.duration_s);
+    const bool sound_lost =
+        in.plan.audio && made->exit.code != 0 && made->rungs.front().segments.empty();
+    if (sound_lost) {
+        // Nothing came of it: perhaps for the sound alone, whose header promised what cannot be
+        // decoded.
+        auto silent = in.plan;
+        silent.audio = false;
+        made = co_await make_rungs(place, silent, *source, a);
+        if (!made) {
+            co_return std::unexpected(made.error());
+        }
+    }
+    encoded.result.duration_s = length_s(made->rungs.front());
+    auto findings = judge_output(made->exit, in.plan.duration_s, encoded.result.duration_s);
     if (!findings) {
         co_return std::unexpected(findings.error());
     }
     encoded.result.input_report = std::move(*findings);
-    auto thumbnail = co_await make_thumbnail(place, in.plan, *rungs, a);
+    if (sound_lost) {
+        encoded.result.input_report.push_back({"damaged", "the sound cannot be decoded"});
+    }
+    auto thumbnail = co_await make_thumbnail(place, in.plan, made->rungs, a);
     if (!thumbnail) {
         co_return std::unexpected(thumbnail.error());
     }
-    auto stored = co_await store(place, in, *rungs, a);
+    auto stored = co_await store(place, in, made->rungs, a);
     if (!stored) {
         co_return std::unexpected(stored.error());
     }
-    for (const auto& rung : *rungs) {
+    for (const auto& rung : made->rungs) {
         encoded.result.renditions.push_back(measure(rung));
         encoded.frames += encoded.result.renditions.back().frames;
     }
-    encoded.cpu_s = exit->cpu_s;
-    encoded.wall_s = exit->wall_s;
+    encoded.cpu_s = made->exit.cpu_s;
+    encoded.wall_s = made->exit.wall_s;
     co_return encoded;
+}
+
+task<media_result<encoder::made_rungs>> encoder::make_rungs(const job_directory& place,
+                                                            const encode_plan& plan,
+                                                            const source_file& source, attempt& a) {
+    auto exit = co_await run_encoder(place, plan, source, a);
+    if (!exit) {
+        co_return std::unexpected(exit.error());
+    }
+    auto rungs = co_await examine(place, plan, *exit, a);
+    if (!rungs) {
+        co_return std::unexpected(rungs.error());
+    }
+    co_return made_rungs{std::move(*exit), std::move(*rungs)};
 }
 
 task<media_result<tool_exit>> encoder::run_encoder(const job_directory& place,
@@ -218,7 +243,9 @@ task<media_result<tool_exit>> encoder::run_encoder(const job_directory& place,
     auto made = co_await pool_.run([path, rungs] {
         std::error_code failed;
         for (std::size_t n = 0; n < rungs && !failed; ++n) {
-            std::filesystem::create_directory(path + "/" + rung_directory(n), failed);
+            const auto rung = path + "/" + rung_directory(n);
+            std::filesystem::remove_all(rung, failed);
+            std::filesystem::create_directory(rung, failed);
         }
         return failed;
     });

@@ -37,6 +37,13 @@ class encoder {
  private:
     task<media_result<encoded_video>> encode_in(const job_directory& place,
                                                 const contracts::encode_input& in, attempt& a);
+    struct made_rungs {
+        tool_exit exit;
+        std::vector<rung_segments> rungs;
+    };
+    task<media_result<made_rungs>> make_rungs(const job_directory& place,
+                                              const contracts::encode_plan& plan,
+                                              const source_file& source, attempt& a);
     task<media_result<tool_exit>> run_encoder(const job_directory& place,
                                               const contracts::encode_plan& plan,
                                               const source_file& source, attempt& a);

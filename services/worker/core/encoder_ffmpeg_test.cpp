@@ -223,6 +223,49 @@ TEST(encode, plays_what_is_there_of_a_truncated_file_and_says_so) {
     EXPECT_FALSE(std::filesystem::exists(bench.processed("little")));
 }
 
+TEST(encode, keeps_the_place_of_sound_that_begins_late) {
+    media_bench bench;
+    bench.make("u/late.mkv", picture("320x240", 12) + "-itsoffset 9 " + tone(2) + encoders);
+    auto made = bench.encode("u/late.mkv", {"320x240"});
+    ASSERT_TRUE(made) << made.error().code << " " << made.error().detail;
+    EXPECT_EQ(made->result.renditions[0].frames, 300);
+    const auto path = bench.joined("v/", "240p", 3);
+    const auto loud = shell("ffmpeg -v info -nostdin -i " + path +
+                            " -map 0:a -af silencedetect=d=1 -f null - 2>&1 | grep silence_end");
+    EXPECT_NEAR(std::stod(loud.substr(loud.find("silence_end: ") + 13)), 9, 0.15) << loud;
+}
+
+TEST(encode, fills_the_time_before_a_video_that_begins_late) {
+    media_bench bench;
+    bench.make("u/late.mkv", tone(5) + "-itsoffset 2 " + picture("320x240", 3) + encoders);
+    auto made = bench.encode("u/late.mkv", {"320x240"});
+    ASSERT_TRUE(made) << made.error().code << " " << made.error().detail;
+    EXPECT_NEAR(static_cast<double>(made->result.renditions[0].frames), 125, 1);
+}
+
+TEST(encode, goes_on_when_no_sound_can_be_decoded) {
+    media_bench bench;
+    bench.make("u/plain.mp4", picture("320x240", 5) + tone(5) + encoders);
+    shell("ffmpeg -nostdin -v error -y -i " + bench.directory.path() +
+          "/made-plain.mp4 -c copy -bsf:a noise=1 " + bench.directory.path() + "/noise.mkv");
+    bench.put("u/noise.mkv", read_file(bench.directory / "noise.mkv"));
+    auto made = bench.encode("u/noise.mkv", {"320x240"});
+    ASSERT_TRUE(made) << made.error().code << " " << made.error().detail;
+    EXPECT_EQ(made->result.renditions[0].frames, 125);
+    EXPECT_EQ(made->result.renditions[0].codecs.find("mp4a"), std::string::npos)
+        << "what is not there is not announced";
+}
+
+TEST(encode, takes_no_offence_at_subtitles) {
+    media_bench bench;
+    write_file(bench.directory / "s.srt", "1\n00:00:00,000 --> 00:00:02,000\nhello\n\n");
+    const auto subtitles = "-f srt -i " + (bench.directory / "s.srt") + " -map 0 -map 1 ";
+    bench.make("u/a.mkv", picture("320x240", 2) + subtitles + encoders);
+    bench.make("u/a.mp4", picture("320x240", 2) + subtitles + encoders + "-c:s mov_text ");
+    EXPECT_EQ(code(bench.encode("u/a.mkv", {"320x240"}, "one/")), "");
+    EXPECT_EQ(code(bench.encode("u/a.mp4", {"320x240"}, "two/")), "");
+}
+
 TEST(encode, ends_a_time_bomb_at_the_declared_length) {
     media_bench bench;
     bench.make(

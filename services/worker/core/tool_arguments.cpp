@@ -11,25 +11,23 @@ namespace {
 using contracts::encode_plan;
 
 // Decoders that real uploads need; the other few hundred are attack surface.
+// clang-format off
 constexpr const char* decoders =
     "h264,hevc,vp8,vp9,libdav1d,av1,libaom-av1,mpeg1video,mpeg2video,mpeg4,msmpeg4v1,msmpeg4v2,"
-    "msmpeg4,"
-    "h261,h263,h263i,h263p,flv,flashsv,vp3,vp5,vp6,vp6a,vp6f,theora,wmv1,wmv2,wmv3,vc1,mjpeg,"
-    "mjpegb,"
-    "prores,dnxhd,dvvideo,cfhd,cinepak,indeo3,indeo4,indeo5,svq1,svq3,rpza,qtrle,8bps,smc,rawvideo,"
-    "v210,"
-    "huffyuv,ffvhuff,ffv1,utvideo,lagarith,magicyuv,zlib,cscd,tscc,tscc2,msrle,msvideo1,png,"
-    "jpeg2000,"
+    "msmpeg4,h261,h263,h263i,h263p,flv,flashsv,vp3,vp5,vp6,vp6a,vp6f,theora,wmv1,wmv2,wmv3,vc1,"
+    "mjpeg,mjpegb,prores,dnxhd,dvvideo,cfhd,cinepak,indeo3,indeo4,indeo5,svq1,svq3,rpza,qtrle,8bps,"
+    "smc,rawvideo,v210,huffyuv,ffvhuff,ffv1,utvideo,lagarith,magicyuv,zlib,cscd,tscc,tscc2,msrle,"
+    "msvideo1,png,jpeg2000,"
     "aac,aac_latm,mp3float,mp3,mp2float,mp2,mp1float,mp1,ac3,eac3,dca,truehd,mlp,opus,libopus,"
-    "vorbis,"
-    "flac,alac,wavpack,tta,speex,libspeex,amrnb,amrwb,gsm,gsm_ms,wmav1,wmav2,wmapro,wmalossless,"
-    "wmavoice,"
-    "nellymoser,qdm2,qdmc,mace3,mace6,s302m,adpcm_ima_wav,adpcm_ima_qt,adpcm_ms,adpcm_swf,adpcm_"
-    "yamaha,"
-    "adpcm_g722,adpcm_g726,pcm_s8,pcm_u8,pcm_s16le,pcm_s16be,pcm_u16le,pcm_u16be,pcm_s24le,pcm_"
-    "s24be,"
-    "pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,pcm_f64le,pcm_f64be,pcm_alaw,pcm_mulaw,pcm_bluray,pcm_"
-    "dvd";
+    "vorbis,flac,alac,wavpack,tta,speex,libspeex,amrnb,amrwb,gsm,gsm_ms,wmav1,wmav2,wmapro,"
+    "wmalossless,wmavoice,nellymoser,qdm2,qdmc,mace3,mace6,s302m,adpcm_ima_wav,adpcm_ima_qt,"
+    "adpcm_ms,adpcm_swf,adpcm_yamaha,adpcm_g722,adpcm_g726,pcm_s8,pcm_u8,pcm_s16le,pcm_s16be,"
+    "pcm_u16le,pcm_u16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,pcm_f64le,"
+    "pcm_f64be,pcm_alaw,pcm_mulaw,pcm_bluray,pcm_dvd,"
+    // Never used, but ffprobe gives a file up if one of its tracks may not be opened: covers, texts.
+    "bmp,webp,gif,ssa,ass,dvbsub,libzvbi_teletextdec,dvdsub,cc_dec,pgssub,mov_text,srt,subrip,text,"
+    "webvtt,xsub";
+// clang-format on
 
 constexpr const char* entries_asked =
     "stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,pix_fmt,r_frame_rate,"
@@ -63,8 +61,12 @@ std::string text(std::int64_t n) {
 std::string filter_graph(const encode_plan& plan) {
     const auto count = plan.rungs.size();
     const bool bounded = plan.output_s_max > 0;
-    std::string graph =
-        "[0:" + text(plan.video_stream_index) + "]fps=" + rate_text(plan.fps) + ":start_time=0";
+    // A start within one frame is moved to 0 (containers shift pictures by the sound's priming); a
+    // later one is filled with its first picture.
+    const double moved_s = std::min(1.01 / plan.fps, 0.045);
+    std::string graph = "[0:" + text(plan.video_stream_index) + "]setpts='PTS-if(lt(STARTT," +
+                        fixed(moved_s, 4) + "),STARTPTS,0)',fps=" + rate_text(plan.fps) +
+                        ":start_time=0";
     if (bounded) {
         graph += ",trim=end=" + fixed(plan.output_s_max, 3);
     }
@@ -78,14 +80,18 @@ std::string filter_graph(const encode_plan& plan) {
                  text(rung.height) + ":flags=bicubic:out_range=tv,setsar=1,format=yuv420p[v" +
                  std::to_string(n) + "]";
     }
-    if (plan.audio) {
-        graph += ";[0:" + text(plan.audio_stream_index) + "]aresample=48000:async=1:first_pts=0";
-        if (bounded) {
-            graph += ",atrim=end=" + fixed(plan.output_s_max, 3);
-        }
-        graph += ",aformat=sample_fmts=fltp:sample_rates=48000:channel_layouts=stereo[a]";
-    }
     return graph;
+}
+
+// A graph of its own: one graph for both would keep every decoded picture until the first sound
+// comes.
+std::string sound_graph(const encode_plan& plan) {
+    std::string graph =
+        "[0:" + text(plan.audio_stream_index) + "]aresample=48000:async=1:first_pts=0";
+    if (plan.output_s_max > 0) {
+        graph += ",atrim=end=" + fixed(plan.output_s_max, 3);
+    }
+    return graph + ",aformat=sample_fmts=fltp:sample_rates=48000:channel_layouts=stereo[a]";
 }
 
 void add_video_encoder(arguments& to, const encode_plan& plan, int threads) {
@@ -169,6 +175,9 @@ arguments encode_arguments(const encode_plan& plan, const sniffed_format& format
                  "0.5",          "-max_error_rate", "1"};
     add_input(to, format);
     add(to, {"-i", input_file, "-filter_complex", filter_graph(plan)});
+    if (plan.audio) {
+        add(to, {"-filter_complex", sound_graph(plan)});
+    }
     for (std::size_t n = 0; n < plan.rungs.size(); ++n) {
         add(to, {"-map", "[v" + std::to_string(n) + "]"});
     }
@@ -178,9 +187,10 @@ arguments encode_arguments(const encode_plan& plan, const sniffed_format& format
     }
     add(to, {"-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact"});
     add_video_encoder(to, plan, encoder_threads);
-    add(to, {"-max_muxing_queue_size", "4000", "-muxdelay", "0", "-muxpreload", "0",
-             "-output_ts_offset", fixed(static_cast<double>(start_pts_90k) / 90'000, 3), "-f",
-             "tee", tee_outputs(plan)});
+    add(to,
+        {"-muxing_queue_data_threshold", "200000000", "-max_muxing_queue_size", "100000",
+         "-muxdelay", "0", "-muxpreload", "0", "-output_ts_offset",
+         fixed(static_cast<double>(start_pts_90k) / 90'000, 3), "-f", "tee", tee_outputs(plan)});
     return to;
 }
 

@@ -50,11 +50,14 @@ TEST(tool_arguments, bind_every_tool_to_one_format_and_to_files) {
 
 TEST(encode_arguments, decode_once_and_decide_the_rate_before_the_split) {
     EXPECT_EQ(after(encode_arguments(plan(), mov, 2), "-filter_complex"),
-              "[0:0]fps=30000/1001:start_time=0,trim=end=70.000,split=2[s0][s1];"
+              "[0:0]setpts='PTS-if(lt(STARTT,0.0337),STARTPTS,0)',fps=30000/"
+              "1001:start_time=0,trim=end=70.000,split=2[s0][s1];"
               "[s0]scale=1920:1080:flags=bicubic:out_range=tv,setsar=1,format=yuv420p[v0];"
-              "[s1]scale=640:360:flags=bicubic:out_range=tv,setsar=1,format=yuv420p[v1];"
-              "[0:2]aresample=48000:async=1:first_pts=0,atrim=end=70.000,"
-              "aformat=sample_fmts=fltp:sample_rates=48000:channel_layouts=stereo[a]");
+              "[s1]scale=640:360:flags=bicubic:out_range=tv,setsar=1,format=yuv420p[v1]");
+    const auto all = encode_arguments(plan(), mov, 2);
+    EXPECT_TRUE(has_pair(all, "-filter_complex",
+                         "[0:2]aresample=48000:async=1:first_pts=0,atrim=end=70.000,"
+                         "aformat=sample_fmts=fltp:sample_rates=48000:channel_layouts=stereo[a]"));
 }
 
 TEST(encode_arguments, force_keyframes_on_the_grid_and_nowhere_else) {

@@ -73,7 +73,7 @@ media_result<> judge_probe(const tool_exit& exit, bool certainly_media) {
     if (exit.code == 0) {
         return {};
     }
-    if (auto words = judge_words(exit); !words && words.error().code == "input_too_many_pixels") {
+    if (auto words = judge_words(exit); !words) {
         return words;
     }
     return certainly_media ? refuse("input_damaged", "the file's structure cannot be read")

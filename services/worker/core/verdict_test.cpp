@@ -55,6 +55,8 @@ TEST(judge_probe, calls_an_unreadable_file_damaged_only_if_it_is_media) {
     EXPECT_EQ(
         said(judge_probe(exited(1, "Picture size 1x1 exceeds specified max pixel count 9"), true)),
         "input_too_many_pixels");
+    EXPECT_EQ(said(judge_probe(exited(1, "Codec (dirac) not on whitelist"), true)),
+              "input_unsupported_codec");
     EXPECT_EQ(said(judge_probe(ended(tool_exit::how::cpu_limit), true)), "input_damaged");
 }
 

@@ -24,7 +24,7 @@ constexpr const char* decoders =
     "adpcm_ms,adpcm_swf,adpcm_yamaha,adpcm_g722,adpcm_g726,pcm_s8,pcm_u8,pcm_s16le,pcm_s16be,"
     "pcm_u16le,pcm_u16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_s32be,pcm_f32le,pcm_f32be,pcm_f64le,"
     "pcm_f64be,pcm_alaw,pcm_mulaw,pcm_bluray,pcm_dvd,"
-    // Never used, but ffprobe gives a file up if one of its tracks may not be opened: covers, texts.
+    // Never used, but ffprobe gives a file up if a track may not be opened: covers, texts.
     "bmp,webp,gif,ssa,ass,dvbsub,libzvbi_teletextdec,dvdsub,cc_dec,pgssub,mov_text,srt,subrip,text,"
     "webvtt,xsub";
 // clang-format on

@@ -2,10 +2,16 @@
 
 #include "contracts/activities/media.hpp"
 #include "contracts/activities/metadata.hpp"
+#include "libs/durable/engine_embedded/history.hpp"
 #include "libs/durable/engine_embedded/test_environment.hpp"
 #include "services/workflow/registry.hpp"
 
 #include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
 
 namespace vora::workflow {
 namespace {
@@ -250,6 +256,53 @@ TEST(delete_video, stops_then_removes_outputs_uploads_and_row) {
     ASSERT_GE(all.size(), 2u);
     EXPECT_EQ(all[all.size() - 2], "delete_uploads");
     EXPECT_EQ(all[all.size() - 1], "finish_delete");
+}
+
+// Histories of runs that may still be alive after an update. A change that breaks one needs a
+// version mark (ctx.patched). VORA_RECORD_HISTORIES=1 writes those of today's code; old ones are
+// never written again.
+std::filesystem::path histories() {
+    return VORA_HISTORIES;
+}
+
+void record(const std::string& name, const std::string& history) {
+    const auto path = histories() / (name + ".json");
+    if (std::getenv("VORA_RECORD_HISTORIES") != nullptr && !std::filesystem::exists(path)) {
+        std::ofstream(path) << history;
+    }
+}
+
+TEST(histories, are_recorded_of_the_ways_a_run_can_go) {
+    world good;
+    good.run();
+    record("ingest_ready_1", good.env.history());
+    world bumpy;
+    bumpy.on_probe = {store_away()};
+    bumpy.on_encode = {crash(), store_away(), final_failure("input_damaged")};
+    bumpy.run();
+    EXPECT_EQ(bumpy.marked.code, "input_damaged");
+    record("ingest_failed_1", bumpy.env.history());
+    world stopped;
+    stopped.env.hang(contracts::encode);
+    stopped.env.start(contracts::ingest_video, stopped.input);
+    stopped.env.settle();
+    stopped.env.cancel();
+    (void)stopped.env.result();
+    record("ingest_cancelled_1", stopped.env.history());
+}
+
+TEST(histories, replay_to_the_same_commands) {
+    int replayed = 0;
+    const auto definitions = registry();
+    for (const auto& entry : std::filesystem::directory_iterator(histories())) {
+        std::ostringstream text;
+        text << std::ifstream(entry.path()).rdbuf();
+        auto same = durable::replay_history(definitions, text.str());
+        EXPECT_TRUE(same) << entry.path().filename() << ": "
+                          << (same ? "" : same.error().reason + " " + same.error().detail);
+        ++replayed;
+    }
+    EXPECT_GE(replayed, 3);
 }
 
 }  // namespace

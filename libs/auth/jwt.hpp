@@ -27,6 +27,8 @@ struct principal {
 };
 
 inline constexpr std::string_view audience = "vora";
+// The cookie in which a signed-in browser carries its token.
+inline constexpr std::string_view session_cookie = "vora_session";
 
 // Signs tokens. The key lies in a PEM file (PKCS#8, 0600), made at first start.
 class token_issuer {

@@ -1,5 +1,6 @@
 #include "services/dashboard/handlers/session_handler.hpp"
 
+#include "libs/net/browser.hpp"
 #include "libs/net/problem.hpp"
 #include "services/dashboard/handlers/cookies.hpp"
 
@@ -96,7 +97,7 @@ net::response session_handler::sign_in_by_link(net::request& r, std::string_view
 task<net::response> session_handler::sign_in_by_token(net::request& r) {
     // No cookie is needed for this, so a foreign page could try: it must not sign people in
     // unasked.
-    if (source_of(r, options_.api_base) == source::foreign) {
+    if (net::origin_of(r, options_.api_base) == net::request_origin::foreign) {
         co_return net::problem(r, 403, "cross_site_request", "sign in on Vora's own page");
     }
     if (!is_json(r)) {
@@ -139,8 +140,8 @@ net::response session_handler::show(net::request& r) {
 }
 
 net::response session_handler::sign_out(net::request& r) {
-    if (source_of(r, options_.api_base) != source::own &&
-        !cookie_value(r, session_cookie).empty()) {
+    if (net::origin_of(r, options_.api_base) != net::request_origin::own &&
+        !net::cookie_value(r.headers, auth::session_cookie).empty()) {
         return net::problem(r, 403, "cross_site_request", "sign out on Vora's own page");
     }
     auto answer = unstored(net::response::empty(204));
@@ -166,7 +167,8 @@ net::response session_handler::make_link(net::request& r) {
 std::expected<auth::principal, net::response> session_handler::caller(const net::request& r,
                                                                       bool changes) const {
     const auto header = r.headers.get("Authorization");
-    const auto token = header ? auth::bearer_token(*header) : cookie_value(r, session_cookie);
+    const auto token =
+        header ? auth::bearer_token(*header) : net::cookie_value(r.headers, auth::session_cookie);
     if (r.headers.count("Authorization") > 1 || (header && token.empty())) {
         return std::unexpected(
             net::problem(r, 401, "token_malformed", "Authorization must be one \"Bearer TOKEN\""));
@@ -178,7 +180,7 @@ std::expected<auth::principal, net::response> session_handler::caller(const net:
     if (!who) {
         return std::unexpected(net::problem(r, who.error()));
     }
-    if (!header && changes && source_of(r, options_.api_base) != source::own) {
+    if (!header && changes && net::origin_of(r, options_.api_base) != net::request_origin::own) {
         return std::unexpected(
             net::problem(r, 403, "cross_site_request", "a session counts only on its own site"));
     }

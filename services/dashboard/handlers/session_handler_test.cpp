@@ -203,24 +203,5 @@ TEST_F(session_handler_test, links_are_made_for_admins_only) {
     EXPECT_EQ(header(use_link(link), "Location"), "/");
 }
 
-TEST(cookies, a_value_is_found_among_others_and_never_by_a_part_of_a_name) {
-    net::request r;
-    r.headers.add("cookie", "a=1;vora_session=x.y-z ; b=2");
-    EXPECT_EQ(cookie_value(r, "vora_session"), "x.y-z");
-    EXPECT_EQ(cookie_value(r, "a"), "1");
-    EXPECT_EQ(cookie_value(r, "session"), "");
-    EXPECT_EQ(cookie_value(net::request{}, "a"), "");
-}
-
-TEST(cookies, the_configured_public_address_counts_as_our_own) {
-    net::request r;
-    r.host = "10.0.0.1:8080";
-    r.headers.add("Origin", "https://vora.example");
-    EXPECT_EQ(source_of(r, ""), source::foreign);
-    EXPECT_EQ(source_of(r, "https://vora.example"), source::own);
-    r.headers.add("Origin", "https://vora.example");
-    EXPECT_EQ(source_of(r, "https://vora.example"), source::foreign);
-}
-
 }  // namespace
 }  // namespace vora::dashboard

@@ -20,14 +20,9 @@ class authenticator {
                                                                auth::scope needed) const;
 
  private:
-    bool is_same_site(const net::request& r) const;
-
     auth::token_verifier verifier_;
     const clock_source& clock_;
     std::string api_base_;
 };
-
-// The value of a cookie of this name, from all Cookie headers; empty when there is none.
-std::string_view cookie_value(const net::headers& h, std::string_view name);
 
 }  // namespace vora::metadata

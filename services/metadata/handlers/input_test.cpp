@@ -1,6 +1,5 @@
 #include "services/metadata/handlers/input.hpp"
 
-#include "services/metadata/handlers/authentication.hpp"
 #include "services/metadata/handlers/strict_json.hpp"
 
 #include <gtest/gtest.h>
@@ -156,19 +155,6 @@ TEST(parse_filter, knows_its_bounds) {
     }
     EXPECT_FALSE(with("state", "ready"));
     EXPECT_FALSE(with("state", ""));
-}
-
-TEST(cookies, are_found_among_others) {
-    net::headers h;
-    h.add("Cookie", "a=1; vora_session=token; vora_session_old=x");
-    EXPECT_EQ(cookie_value(h, "vora_session"), "token");
-    EXPECT_EQ(cookie_value(h, "vora"), "");
-    EXPECT_EQ(cookie_value(h, "a"), "1");
-    EXPECT_EQ(cookie_value(net::headers{}, "a"), "");
-    net::headers odd;
-    odd.add("Cookie", ";;; =; a");
-    odd.add("Cookie", "  a=2");
-    EXPECT_EQ(cookie_value(odd, "a"), "2");
 }
 
 }  // namespace

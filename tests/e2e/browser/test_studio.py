@@ -65,10 +65,16 @@ def wait_playing(page, beyond=0.3):
     wait_until(lambda: of_video(page, "v && v.currentTime") > beyond, 30, "it plays", 0.1)
 
 
+def start_playing(page):
+    test_id(page, "watch-video").wait_for()
+    # A play() before the engine has given the element its source is forgotten.
+    wait_until(lambda: of_video(page, "v && v.readyState >= 2"), 30, "there is a picture", 0.1)
+    of_video(page, "(v.muted = true, v.play().catch(() => {}), null)")
+
+
 def open_watch(page, vora, video):
     page.goto(f"{vora.url}/watch/{video['id']}")
-    test_id(page, "watch-video").wait_for()
-    of_video(page, "(v.muted = true, v.play().catch(() => {}), null)")
+    start_playing(page)
     wait_playing(page)
 
 
@@ -123,9 +129,8 @@ def test_a_clip_dropped_in_becomes_ready_by_itself_and_plays(studio, vora, tmp_p
     card(studio, "Holiday in Porto").first.wait_for()
     wait_ready(studio, "Holiday in Porto")
     card(studio, "Holiday in Porto").get_by_test_id("watch-link").first.click()
-    test_id(studio, "watch-video").wait_for()
+    start_playing(studio)
     assert "/watch/" in studio.url
-    of_video(studio, "(v.muted = true, v.play().catch(() => {}), null)")
     wait_playing(studio, 0.5)
     assert studio.evaluate(COLOURS) > 8, "the picture is blank"
     assert of_video(studio, "[v.videoWidth > 0, v.videoHeight > 0]") == [True, True]

@@ -55,7 +55,9 @@ class HlsEngine implements Engine {
         const level = this.state.value.levels.find((l) => l.name === name);
         const index = this.hls.levels.findIndex((l) => level && l.url[0] === level.url);
         if (index < 0) return;
-        this.hls.nextLevel = index;
+        // Not nextLevel: that leaves what is buffered, and a short clip that is buffered whole, or whose
+        // last segment is just being appended, would never change.
+        this.hls.currentLevel = index;
         this.change({ chosen: name });
     }
 

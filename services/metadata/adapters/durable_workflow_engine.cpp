@@ -44,6 +44,12 @@ std::string stage_of(const std::string& activity) {
     return "finishing";
 }
 
+// Steps tell how far they are themselves; a viewer of the whole run sees the encode's percent, and
+// what comes after it does not begin at nothing again.
+double percent_of_run(const std::string& stage, double told) {
+    return stage == "publishing" || stage == "finishing" ? 100 : std::clamp(told, 0.0, 100.0);
+}
+
 template <class Input>
 durable::start_request request_for(const durable::workflow_type<Input>& type, std::string id,
                                    const Input& input) {
@@ -74,7 +80,7 @@ ingest_progress progress_of_run(const durable::run_description& run) {
                 nlohmann::json::parse(a->heartbeat_details).get<contracts::media_progress>();
             ingest_progress p;
             p.stage = told.stage.empty() ? stage_of(a->type) : told.stage;
-            p.percent = std::clamp(told.percent, 0.0, 100.0);
+            p.percent = percent_of_run(p.stage, told.percent);
             if (told.eta_s >= 0) {
                 p.eta_s = told.eta_s;
             }
@@ -83,7 +89,8 @@ ingest_progress progress_of_run(const durable::run_description& run) {
             // Not a progress: another activity may have told one.
         }
     }
-    return {stage_of(run.pending_activities.back().type), 0, std::nullopt};
+    const auto stage = stage_of(run.pending_activities.back().type);
+    return {stage, percent_of_run(stage, 0), std::nullopt};
 }
 
 durable_workflow_engine::durable_workflow_engine(durable::client& engine, ingest_limits limits)

@@ -124,6 +124,14 @@ TEST(progress, is_there_for_processing_only_and_never_makes_a_request_fail) {
     EXPECT_FALSE(w.run(w.progress.of(v.id, 1, v.state)));
 }
 
+TEST(progress, what_follows_the_encode_does_not_begin_at_nothing_again) {
+    durable::run_description run;
+    run.pending_activities = {{"publish", 1, "", ""}};
+    EXPECT_EQ(progress_of_run(run), (ingest_progress{"publishing", 100, {}}));
+    run.pending_activities = {{"encode", 1, R"({"stage":"publishing","percent":12})", ""}};
+    EXPECT_EQ(progress_of_run(run), (ingest_progress{"publishing", 100, {}}));
+}
+
 TEST(progress, odd_details_are_no_progress) {
     durable::run_description run;
     for (const auto* odd : {"", "x", "[]", "7", R"({"percent":"much"})"}) {

@@ -68,9 +68,10 @@ TEST_F(tus_takeover, a_new_writer_goes_on_while_the_old_connection_is_still_open
     const auto bytes = make_bytes(1000);
     const auto url = begin(bytes.size());
     raw_client stalled(server->address());
-    stalled.send(patch_head(url, 0, bytes.size()));
+    stalled.send(patch_head(url, 0, bytes.size()) + bytes.substr(0, 50));
+    run_until([&] { return received() == 50; });  // it came first, and holds the upload
     raw_client second(server->address());
-    second.send(patch_head(url, 0, bytes.size()) + bytes.substr(0, 100));
+    second.send(patch_head(url, 50, bytes.size() - 50) + bytes.substr(50, 50));
     run_until([&] { return received() == 100; });
     EXPECT_EQ(patch(url, 100, bytes.substr(100)).status, 204);
     EXPECT_EQ(offset_of(url), 1000u);

@@ -1,0 +1,71 @@
+#pragma once
+// A client of ClickHouse's HTTP interface. Knows no table. The same code speaks to a server and to
+// the embedded engine's process, whose address and key change with every start: hence `where`.
+//
+// Values never become SQL text: queries are fixed text with {name:Type} parameters
+// (https://clickhouse.com/docs/interfaces/http, "param_NAME"), rows travel in the body.
+
+#include "libs/base/result.hpp"
+#include "libs/base/task.hpp"
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace vora::net {
+class client;
+}
+
+namespace vora::clickhouse {
+
+struct endpoint {
+    std::string url;  // "http://127.0.0.1:8123"
+    std::string user = "default";
+    std::string password;
+};
+
+using parameters = std::vector<std::pair<std::string, std::string>>;
+
+struct insert_request {
+    std::string into;    // "vora.PlaybackEvents (event_time, video_id)": fixed text
+    std::string format;  // "RowBinary"
+    std::string rows;    // the bytes in that format
+    // insert_deduplication_token: the same token twice stores once, within the table's window.
+    std::string token;
+    std::chrono::milliseconds deadline{30'000};
+};
+
+// Errors of every call, by what the caller should do:
+//  unavailable ("clickhouse_unavailable"), deadline_exceeded ("clickhouse_slow"),
+//  resource_exhausted
+//    ("clickhouse_overloaded": memory, disk, too many parts): keep what you have and come back
+//    later;
+//  invalid_argument ("clickhouse_rejected"): these bytes or this text will never be taken;
+//  unauthenticated ("clickhouse_denied").
+// `detail` holds ClickHouse's code and the first line of its message, for logs only.
+class client {
+ public:
+    // nullopt from `where`: there is no engine now; calls answer unavailable at once.
+    client(net::client& http, std::function<std::optional<endpoint>()> where);
+
+    // "26.7.2.1".
+    task<result<std::string>> version(std::chrono::milliseconds deadline);
+    // A statement without an answer: DDL.
+    task<result<void>> execute(std::string sql, std::chrono::milliseconds deadline);
+    // The answer in the format that `sql` names by FORMAT. readonly=1, max_execution_time =
+    // deadline.
+    task<result<std::string>> query(std::string sql, parameters values,
+                                    std::chrono::milliseconds deadline);
+    // Success: the rows (or an equal insert of this token before) are part of the table. Sends
+    // async_insert=0.
+    task<result<void>> insert(insert_request r);
+
+ private:
+    net::client& http_;
+    std::function<std::optional<endpoint>()> where_;
+};
+
+}  // namespace vora::clickhouse

@@ -39,11 +39,12 @@ struct insert_request {
 };
 
 // Errors of every call, by what the caller should do:
-//  unavailable ("clickhouse_unavailable"), deadline_exceeded ("clickhouse_slow"),
-//  resource_exhausted
+//  unavailable ("clickhouse_unavailable"; also a missing table, 60 and 81), deadline_exceeded
+//  ("clickhouse_slow"), resource_exhausted
 //    ("clickhouse_overloaded": memory, disk, too many parts): keep what you have and come back
 //    later;
-//  invalid_argument ("clickhouse_rejected"): these bytes or this text will never be taken;
+//  invalid_argument ("clickhouse_rejected"): these bytes or this text will never be taken. From
+//    insert() it means the bytes only: a column or setting unknown to the server is unavailable;
 //  unauthenticated ("clickhouse_denied").
 // `detail` holds ClickHouse's code and the first line of its message, for logs only.
 class client {

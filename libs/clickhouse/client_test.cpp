@@ -1,0 +1,210 @@
+#include "libs/clickhouse/client.hpp"
+
+#include "libs/base/async.hpp"
+#include "libs/clickhouse/errors.hpp"
+#include "libs/net/client.hpp"
+#include "libs/net/server_fixture.hpp"
+
+#include <gtest/gtest.h>
+
+#include <mutex>
+
+namespace vora::clickhouse {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Answers everything with one prepared answer and keeps what it was asked.
+class fake_server {
+ public:
+    fake_server()
+        : http_([this](net::router& routes) {
+              routes.add("POST", "/", [this](net::request& r) { return answer(r); });
+          }) {}
+
+    struct seen {
+        std::vector<std::pair<std::string, std::string>> query;
+        std::string body;
+        std::string user;
+        std::string key;
+
+        std::string value(std::string_view name) const {
+            for (const auto& [k, v] : query) {
+                if (k == name) {
+                    return v;
+                }
+            }
+            return "(absent)";
+        }
+    };
+
+    void answers(int status, std::string body, std::string code = "") {
+        const std::scoped_lock lock(mutex_);
+        status_ = status;
+        body_ = std::move(body);
+        code_ = std::move(code);
+    }
+    seen last() {
+        const std::scoped_lock lock(mutex_);
+        return last_;
+    }
+    std::string url() const { return "http://" + http_.address(); }
+
+ private:
+    task<net::response> answer(net::request& r) {
+        auto body = co_await net::read_all(*r.body, 1 << 20);
+        const std::scoped_lock lock(mutex_);
+        last_ = {r.query, body ? *body : "(unreadable)",
+                 std::string(r.headers.get("X-ClickHouse-User").value_or("(absent)")),
+                 std::string(r.headers.get("X-ClickHouse-Key").value_or("(absent)"))};
+        auto out = net::response::text(status_, body_);
+        if (!code_.empty()) {
+            out.headers.set("X-ClickHouse-Exception-Code", code_);
+        }
+        co_return out;
+    }
+
+    std::mutex mutex_;
+    int status_ = 200;
+    std::string body_;
+    std::string code_;
+    seen last_;
+    net::running_server http_;  // last: its thread uses all above
+};
+
+class clickhouse_client : public ::testing::Test {
+ protected:
+    template <class T>
+    T run(task<T> t) {
+        return loop.run_until_done(std::move(t));
+    }
+    error failure(int status, const std::string& body, const std::string& code) {
+        server.answers(status, body, code);
+        auto r = run(events.insert({"t (a)", "RowBinary", "x", "token", 10s}));
+        return r ? error{errc::internal, "it succeeded", ""} : r.error();
+    }
+
+    fake_server server;
+    event_loop loop;
+    net::client http{loop.executor()};
+    std::optional<endpoint> where = endpoint{server.url(), "writer", "secret"};
+    client events{http, [this] { return where; }};
+};
+
+TEST_F(clickhouse_client, inserts_bytes_as_they_are_with_a_token_and_no_batching_by_the_server) {
+    const std::string rows("\n\nDROP TABLE t;\0\xff", 17);
+    auto r = run(events.insert({"vora.t (a, b)", "RowBinary", rows, "spool:1:42", 10s}));
+    ASSERT_TRUE(r) << r.error().detail;
+    const auto seen = server.last();
+    EXPECT_EQ(seen.body, rows);
+    EXPECT_EQ(seen.value("query"), "INSERT INTO vora.t (a, b) FORMAT RowBinary");
+    EXPECT_EQ(seen.value("insert_deduplication_token"), "spool:1:42");
+    EXPECT_EQ(seen.value("async_insert"), "0");
+    EXPECT_EQ(seen.user, "writer");
+    EXPECT_EQ(seen.key, "secret");
+}
+
+TEST_F(clickhouse_client, sends_query_values_as_parameters_and_never_in_the_text) {
+    server.answers(200, "1\n");
+    const std::string sql = "SELECT {a:String} FORMAT TabSeparated";
+    auto r = run(events.query(sql, {{"a", "'; DROP\t\n\\N &x=1"}}, 1500ms));
+    ASSERT_TRUE(r) << r.error().detail;
+    EXPECT_EQ(*r, "1\n");
+    const auto seen = server.last();
+    EXPECT_EQ(seen.body, sql);
+    EXPECT_EQ(seen.value("param_a"), "'; DROP\\t\\n\\\\N &x=1");
+    EXPECT_EQ(seen.value("readonly"), "1");
+    EXPECT_EQ(seen.value("max_execution_time"), "2");
+}
+
+TEST_F(clickhouse_client, tells_the_version_without_its_line_end) {
+    server.answers(200, "26.7.2.1\n");
+    auto r = run(events.version(1s));
+    ASSERT_TRUE(r);
+    EXPECT_EQ(*r, "26.7.2.1");
+}
+
+TEST_F(clickhouse_client, executes_a_statement_without_the_settings_of_a_query) {
+    ASSERT_TRUE(run(events.execute("CREATE DATABASE x", 1s)));
+    EXPECT_EQ(server.last().body, "CREATE DATABASE x");
+    EXPECT_EQ(server.last().value("readonly"), "(absent)");
+}
+
+TEST_F(clickhouse_client, sends_no_key_where_there_is_none) {
+    where->password.clear();
+    ASSERT_TRUE(run(events.execute("CREATE DATABASE x", 1s)));
+    EXPECT_EQ(server.last().key, "(absent)");
+}
+
+TEST_F(clickhouse_client, is_unavailable_at_once_while_there_is_no_engine) {
+    where.reset();
+    auto r = run(events.query("SELECT 1", {}, 1s));
+    ASSERT_FALSE(r);
+    EXPECT_EQ(r.error().code, errc::unavailable);
+    EXPECT_EQ(r.error().reason, "clickhouse_unavailable");
+}
+
+TEST_F(clickhouse_client, is_unavailable_when_nobody_listens_or_the_key_cannot_be_sent) {
+    where = endpoint{"http://127.0.0.1:1", "u", "p"};
+    auto r = run(events.execute("SELECT 1", 1s));
+    ASSERT_FALSE(r);
+    EXPECT_EQ(r.error().code, errc::unavailable);
+    where = endpoint{server.url(), "u", "a\r\nb"};
+    r = run(events.execute("SELECT 1", 1s));
+    ASSERT_FALSE(r);
+    EXPECT_EQ(r.error().code, errc::unavailable);
+}
+
+TEST_F(clickhouse_client, keeps_rows_when_memory_disk_or_parts_run_out) {
+    for (const auto* code : {"241", "243", "202"}) {
+        const auto e = failure(500, "Code: DB::Exception: too much\nmore", code);
+        EXPECT_EQ(e.code, errc::resource_exhausted) << code;
+        EXPECT_EQ(e.reason, "clickhouse_overloaded");
+    }
+    EXPECT_EQ(failure(500, "Code: 252. Too many parts (300)", "252").code,
+              errc::resource_exhausted);
+}
+
+TEST_F(clickhouse_client, rejects_bytes_that_will_never_be_taken) {
+    for (const auto* code : {"26", "27", "33", "53", "117"}) {
+        EXPECT_EQ(failure(400, "Code: x", code).reason, "clickhouse_rejected") << code;
+    }
+    const auto e = failure(
+        500, "Code: 252. Too many partitions for single INSERT block (more than 100)", "252");
+    EXPECT_EQ(e.code, errc::invalid_argument);
+}
+
+TEST_F(clickhouse_client, keeps_rows_at_every_error_it_does_not_know) {
+    for (const auto* code : {"60", "81", "16", "62", "115", "49", "1001", "4711", "no number"}) {
+        const auto e = failure(500, "Code: x", code);
+        EXPECT_EQ(e.code, errc::unavailable) << code;
+        EXPECT_EQ(e.reason, "clickhouse_unavailable");
+    }
+    EXPECT_EQ(failure(502, "", "").code, errc::unavailable);
+    EXPECT_EQ(failure(404, "not here", "").code, errc::unavailable);
+}
+
+TEST_F(clickhouse_client, tells_a_wrong_key_from_a_wrong_statement) {
+    EXPECT_EQ(failure(403, "Code: 516", "516").reason, "clickhouse_denied");
+    EXPECT_EQ(failure(401, "", "").reason, "clickhouse_denied");
+    EXPECT_EQ(failure(500, "Code: 159", "159").reason, "clickhouse_slow");
+}
+
+TEST_F(clickhouse_client, rejects_a_statement_the_server_does_not_understand) {
+    server.answers(400, "Code: 62. DB::Exception: Syntax error", "62");
+    auto r = run(events.execute("SELEC 1", 1s));
+    ASSERT_FALSE(r);
+    EXPECT_EQ(r.error().reason, "clickhouse_rejected");
+}
+
+TEST_F(clickhouse_client, sees_a_failure_behind_a_status_of_success) {
+    EXPECT_EQ(failure(200, "1\nCode: 159. DB::Exception", "159").reason, "clickhouse_slow");
+}
+
+TEST_F(clickhouse_client, keeps_the_first_line_of_the_message_for_the_log) {
+    const auto e = failure(400, "Code: 62. DB::Exception: Syntax error\nsecond", "62");
+    EXPECT_EQ(e.detail, "code 62: Code: 62. DB::Exception: Syntax error");
+}
+
+}  // namespace
+}  // namespace vora::clickhouse

@@ -42,6 +42,10 @@ std::string sign(const grant_keys& keys, const upload_grant& g);
 result<upload_grant> verify_upload_grant(const grant_keys& keys, std::string_view text,
                                          timestamp now);
 
+// The cookie that carries a playback grant under /play/cookie; the second name over https.
+inline constexpr std::string_view playback_cookie = "vora_play";
+inline constexpr std::string_view playback_cookie_secure = "__Secure-vora_play";
+
 struct playback_grant {
     std::string video_id;
     timestamp expires;   // whole seconds

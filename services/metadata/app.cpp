@@ -62,8 +62,8 @@ struct app::state {
           loops(ex, relay, sweeps, collector, repository, clock, background_options_of(c), log,
                 metrics),
           who(std::move(verifier), clock, c.public_api_url),
-          rest(all, ends, progress, who, keys, clock, {c.public_upload_url, c.public_play_url}, log,
-               metrics),
+          rest(all, ends, progress, who, keys, clock,
+               {c.public_upload_url, c.public_play_url, c.public_api_url}, log, metrics),
           internal(repository, ends, clock, c.internal_secret, c.hook_secret, log, metrics),
           worker(ex, source, make_activities(runs, log, metrics), worker_options(), log) {}
 

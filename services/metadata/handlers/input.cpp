@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::size_t page_size_default = 50;
 constexpr std::size_t page_size_max = 200;
-constexpr std::chrono::seconds playback_ttl_default{86'400};
 constexpr std::size_t errors_max = 20;
 
 // The fields of one object; collects what is wrong with them.
@@ -189,20 +188,26 @@ parsed<upload_id> parse_complete(std::string_view body) {
     return upload_id{std::move(*id)};
 }
 
-parsed<std::chrono::seconds> parse_playback(std::string_view body) {
+parsed<playback_terms> parse_playback(std::string_view body) {
     if (body.empty()) {
-        return playback_ttl_default;
+        return playback_terms{};
     }
     auto object = parse_object(body);
     if (!object) {
         return bad_json();
     }
-    fields f(std::move(*object), {"ttl_s"});
+    fields f(std::move(*object), {"ttl_s", "max_height"});
     const auto ttl_s = f.integer("ttl_s", 1, playback_ttl_s_max);
+    const auto max_height = f.integer("max_height", 1, max_height_most);
     if (!f.good()) {
         return f.refusal();
     }
-    return ttl_s ? std::chrono::seconds(*ttl_s) : playback_ttl_default;
+    playback_terms terms;
+    if (ttl_s) {
+        terms.ttl = std::chrono::seconds(*ttl_s);
+    }
+    terms.max_height = static_cast<int>(max_height.value_or(0));
+    return terms;
 }
 
 parsed<upload_event> parse_hook(std::string_view body) {

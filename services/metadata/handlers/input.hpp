@@ -4,6 +4,7 @@
 
 #include "libs/net/problem.hpp"
 #include "services/metadata/core/completion.hpp"
+#include "services/metadata/handlers/playback_offer.hpp"
 
 #include <expected>
 #include <string>
@@ -21,12 +22,11 @@ template <class T>
 using parsed = std::expected<T, bad_input>;
 
 inline constexpr std::size_t body_bytes_max = 128 * 1024;
-inline constexpr std::int64_t playback_ttl_s_max = 30LL * 86'400;
 
 parsed<new_video> parse_create(std::string_view body);  // without the owner
 parsed<video_patch> parse_patch(std::string_view body);
 parsed<upload_id> parse_complete(std::string_view body);
-parsed<std::chrono::seconds> parse_playback(std::string_view body);  // an empty body: the default
+parsed<playback_terms> parse_playback(std::string_view body);  // an empty body: the defaults
 parsed<upload_event> parse_hook(std::string_view body);
 
 // The versions that If-Match names; nullopt for "*". What is no strong tag of ours matches nothing.

@@ -17,8 +17,9 @@ static void check(std::string_view text) {
     if (const auto p = parse_patch(text); p && p->title && check_title(*p->title)) {
         std::abort();
     }
-    const auto ttl = parse_playback(text);
-    if (ttl && (ttl->count() < 1 || ttl->count() > playback_ttl_s_max)) {
+    const auto terms = parse_playback(text);
+    if (terms && (terms->ttl.count() < 1 || terms->ttl.count() > playback_ttl_s_max ||
+                  terms->max_height < 0 || terms->max_height > max_height_most)) {
         std::abort();
     }
     (void)parse_complete(text);

@@ -103,16 +103,21 @@ TEST(parse_patch, takes_any_of_the_fields_and_none_of_the_others) {
 }
 
 TEST(parse_playback, wants_a_whole_number_of_seconds_within_bounds) {
-    EXPECT_EQ(parse_playback("")->count(), 86'400);
-    EXPECT_EQ(parse_playback("{}")->count(), 86'400);
-    EXPECT_EQ(parse_playback(R"({"ttl_s":1})")->count(), 1);
-    EXPECT_EQ(parse_playback(R"({"ttl_s":2592000})")->count(), 2'592'000);
+    EXPECT_EQ(parse_playback("")->ttl.count(), 86'400);
+    EXPECT_EQ(parse_playback("{}")->ttl.count(), 86'400);
+    EXPECT_EQ(parse_playback("{}")->max_height, 0);
+    EXPECT_EQ(parse_playback(R"({"ttl_s":1})")->ttl.count(), 1);
+    EXPECT_EQ(parse_playback(R"({"ttl_s":2592000})")->ttl.count(), 2'592'000);
+    EXPECT_EQ(parse_playback(R"({"max_height":720})")->max_height, 720);
     for (const auto* bad :
          {"0", "-5", "2592001", "1.5", "1e3", "\"60\"", "null", "true", "18446744073709551615",
           "9223372036854775808", "-9223372036854775808", "1e400"}) {
         EXPECT_FALSE(parse_playback(std::string("{\"ttl_s\":") + bad + "}")) << bad;
     }
-    EXPECT_FALSE(parse_playback(R"({"max_height":720})")) << "not yet";
+    for (const auto* bad : {"0", "-1", "100001", "720.5", "\"720\"", "null", "[]"}) {
+        EXPECT_FALSE(parse_playback(std::string("{\"max_height\":") + bad + "}")) << bad;
+    }
+    EXPECT_FALSE(parse_playback(R"({"max_height":720,"min_height":1})"));
     EXPECT_FALSE(parse_playback("[]"));
 }
 

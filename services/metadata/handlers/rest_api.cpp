@@ -3,6 +3,7 @@
 #include "libs/base/crypto.hpp"
 #include "libs/net/problem.hpp"
 #include "services/metadata/handlers/input.hpp"
+#include "services/metadata/handlers/playback_offer.hpp"
 
 namespace vora::metadata {
 
@@ -65,7 +66,8 @@ rest_api::rest_api(videos& all, completion& uploads, progress_reader& progress, 
       who_(who),
       keys_(keys),
       clock_(clock),
-      urls_{without_slash(std::move(urls.upload)), without_slash(std::move(urls.play))},
+      urls_{without_slash(std::move(urls.upload)), without_slash(std::move(urls.play)),
+            without_slash(std::move(urls.api))},
       log_(std::move(log)),
       created_(metrics.counter("vora_metadata_videos_created_total", "videos created")),
       deleted_(metrics.counter("vora_metadata_videos_deleted_total", "deletions asked for")) {}
@@ -88,7 +90,8 @@ net::router rest_api::routes() {
 
 url_bases rest_api::bases(const net::request& r) const {
     const auto origin = r.scheme + "://" + r.host;
-    return {urls_.upload.empty() ? origin : urls_.upload, urls_.play.empty() ? origin : urls_.play};
+    return {urls_.upload.empty() ? origin : urls_.upload, urls_.play.empty() ? origin : urls_.play,
+            urls_.api.empty() ? origin : urls_.api};
 }
 
 task<net::response> rest_api::answer(net::request& r, int status, video v) {
@@ -260,16 +263,15 @@ task<net::response> rest_api::playback(net::request& r) {
     if (!found) {
         co_return problem_of(r, found.error());
     }
-    auto ttl = parse_playback(*body);
-    if (!ttl) {
-        co_return refused(r, ttl.error());
+    auto terms = parse_playback(*body);
+    if (!terms) {
+        co_return refused(r, terms.error());
     }
-    if (!is_playable(*found)) {
-        co_return net::problem(r, 409, "not_playable",
-                               "the video is " + std::string(to_string(found->state)));
+    const auto offer = offer_playback(*found, *terms, bases(r), keys_, clock_.now());
+    if (!offer) {
+        co_return net::problem(r, 409, offer.error().reason, offer.error().detail);
     }
-    const auto expires = std::chrono::floor<seconds>(clock_.now()) + *ttl;
-    co_return json_answer(201, render_playback(*found, expires, bases(r), keys_));
+    co_return json_answer(201, render_playback(*offer));
 }
 
 }  // namespace vora::metadata

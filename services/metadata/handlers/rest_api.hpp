@@ -14,6 +14,7 @@ namespace vora::metadata {
 struct public_urls {
     std::string upload;  // empty: where the request came to
     std::string play;
+    std::string api{};
 };
 
 class rest_api {

@@ -108,16 +108,6 @@ std::string render_page(const std::vector<std::string>& rendered,
     return out + "}";
 }
 
-std::string render_playback(const video& v, timestamp expires, const url_bases& bases,
-                            const auth::grant_keys& keys) {
-    const auth::playback_grant grant{v.id.value, expires, 0};
-    const auto base = bases.play + "/play/" + auth::sign(keys, grant) + "/" + v.id.value;
-    return json{{"manifest_url", base + "/master.m3u8"},
-                {"poster_url", base + "/thumbnail.jpg"},
-                {"expires_at", to_rfc3339(expires)}}
-        .dump();
-}
-
 std::string render_internal_playback(const video& v) {
     auto renditions = nlohmann::json::array();
     for (const auto& r : v.renditions) {

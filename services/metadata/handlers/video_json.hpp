@@ -13,6 +13,7 @@ namespace vora::metadata {
 struct url_bases {
     std::string upload;
     std::string play;
+    std::string api{};
 };
 
 std::string render_video(const video& v, const std::optional<ingest_progress>& progress,
@@ -20,9 +21,6 @@ std::string render_video(const video& v, const std::optional<ingest_progress>& p
 // `rendered`: the results of render_video.
 std::string render_page(const std::vector<std::string>& rendered,
                         const std::string& next_page_token);
-// A playback grant and the URLs that carry it.
-std::string render_playback(const video& v, timestamp expires, const url_bases& bases,
-                            const auth::grant_keys& keys);
 // For the gateway (contracts/internal).
 std::string render_internal_playback(const video& v);
 

@@ -33,13 +33,14 @@ upload_limits limits_of(const config& c) {
 struct app::state {
     state(executor ex, blob::reader& reader, blob::writer& writer, blob::remover& remover,
           const auth::grant_keys& grants, auth::token_verifier tokens, const clock_source& clock,
-          obs::logger log_to, obs::metrics& metrics, const config& c)
+          obs::logger log_to, obs::metrics& metrics, const config& c, blob::free_space* space)
         : settings(c),
           log(log_to),
           observed(log, metrics),
           files(reader, writer, remover),
           sink(ex, c.hook_url, c.hook_secret, clock),
-          service(ex, files, sink, clock, observed, limits_of(c), {.least = c.hook_backoff_least}),
+          service(ex, files, sink, clock, observed, limits_of(c), {.least = c.hook_backoff_least},
+                  space),
           who_may(grants, std::move(tokens), clock),
           tus(service, who_may, c.public_url),
           internal(service, c.internal_secret),
@@ -82,9 +83,10 @@ struct app::state {
 
 app::app(executor ex, blob::reader& reader, blob::writer& writer, blob::remover& remover,
          const auth::grant_keys& grants, auth::token_verifier tokens, const clock_source& clock,
-         obs::logger log, obs::metrics& metrics, config c)
+         obs::logger log, obs::metrics& metrics, config c, blob::free_space* space)
     : state_(std::make_unique<state>(std::move(ex), reader, writer, remover, grants,
-                                     std::move(tokens), clock, std::move(log), metrics, c)) {}
+                                     std::move(tokens), clock, std::move(log), metrics, c, space)) {
+}
 
 app::~app() = default;
 

@@ -6,6 +6,7 @@
 #include "libs/base/async.hpp"
 #include "libs/base/clock.hpp"
 #include "libs/blob/blob.hpp"
+#include "libs/blob/free_space.hpp"
 #include "libs/net/router.hpp"
 #include "libs/obs/log.hpp"
 #include "libs/obs/metrics.hpp"
@@ -21,7 +22,7 @@ class app {
     // app.
     app(executor ex, blob::reader& reader, blob::writer& writer, blob::remover& remover,
         const auth::grant_keys& grants, auth::token_verifier tokens, const clock_source& clock,
-        obs::logger log, obs::metrics& metrics, config c);
+        obs::logger log, obs::metrics& metrics, config c, blob::free_space* space = nullptr);
     ~app();
     app(const app&) = delete;
 

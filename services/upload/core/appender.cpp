@@ -49,6 +49,17 @@ void appender::note_durable(std::uint64_t bytes) {
     fault_point("upload.part_durable");
 }
 
+task<result<void>> appender::check_room() {
+    if (shared_.space == nullptr || position_ == plan_.length) {
+        co_return result<void>{};
+    }
+    const auto left = co_await shared_.space->look(0);
+    if (left == blob::room::none) {
+        co_return fail(errc::resource_exhausted, "insufficient_storage");
+    }
+    co_return result<void>{};
+}
+
 task<result<void>> appender::run(byte_source& source) {
     auto received = co_await receive(source);
     auto kept = co_await keep_tail();
@@ -59,6 +70,10 @@ task<result<void>> appender::run(byte_source& source) {
 }
 
 task<result<void>> appender::receive(byte_source& source) {
+    auto room = co_await check_room();
+    if (!room) {
+        co_return room;
+    }
     while (position_ < plan_.length) {
         if (position_ == part_.to) {  // a crash came between the last tail and its part
             auto flushed = co_await flush_part();
@@ -67,11 +82,11 @@ task<result<void>> appender::receive(byte_source& source) {
             }
             continue;
         }
-        auto room = co_await make_room();
-        if (!room) {
-            co_return fail(room.error());
+        auto space = co_await make_room();
+        if (!space) {
+            co_return fail(space.error());
         }
-        auto n = co_await read_some(source, *room);
+        auto n = co_await read_some(source, *space);
         if (!n) {
             co_return fail(n.error());
         }
@@ -88,6 +103,10 @@ task<result<void>> appender::receive(byte_source& source) {
             auto flushed = co_await flush_part();
             if (!flushed) {
                 co_return flushed;
+            }
+            auto more = co_await check_room();
+            if (!more) {
+                co_return more;
             }
         } else if (now - last_durable_ > shared_.settings.tail_interval) {
             auto kept = co_await keep_tail();

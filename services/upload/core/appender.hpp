@@ -7,6 +7,7 @@
 // bytes); they are read back once, when the part is full, and removed after the part is durable.
 
 #include "libs/base/stop_request.hpp"
+#include "libs/blob/free_space.hpp"
 #include "services/upload/core/byte_budget.hpp"
 #include "services/upload/core/part_buffer.hpp"
 #include "services/upload/core/ports.hpp"
@@ -36,6 +37,7 @@ struct append_resources {
     byte_budget& assembling;  // short use, no client involved: whoever holds it makes progress
     observer& observed;
     append_settings settings;
+    blob::free_space* space = nullptr;  // null: nobody measures
 };
 
 // One request's bytes. The upload's lock is held as long as it lives.
@@ -60,6 +62,8 @@ class appender {
     task<result<void>> rest_while_idle();
     task<result<std::span<char>>> make_room();
     task<result<void>> grow();
+    // resource_exhausted ("insufficient_storage") when the disk may take no more.
+    task<result<void>> check_room();
     // The source must end where the upload ends.
     task<result<void>> expect_end(byte_source& source);
     task<result<void>> flush_part();

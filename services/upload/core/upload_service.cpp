@@ -41,19 +41,20 @@ std::optional<error> why_ended(upload_state s) {
 
 upload_service::upload_service(executor ex, upload_files& files, hook_sink& sink,
                                const clock_source& clock, observer& observed, upload_limits limits,
-                               hook_backoff backoff)
+                               hook_backoff backoff, blob::free_space* space)
     : executor_(ex),
       files_(files),
       clock_(clock),
       observed_(observed),
       limits_(std::move(limits)),
+      space_(space),
       assembling_(ex, assembling_bytes(limits_)),
       receiving_(ex, receiving_bytes(limits_), receiving_bytes(limits_) / 4),
       locks_(ex),
       hooks_(ex, files, sink, observed, backoff) {}
 
 append_resources upload_service::resources() {
-    return {files_, receiving_, assembling_, observed_, limits_.append};
+    return {files_, receiving_, assembling_, observed_, limits_.append, space_};
 }
 
 task<result<upload_service::lock>> upload_service::take_lock(upload_id id) {
@@ -79,9 +80,29 @@ result<void> upload_service::check_new(const access& who, const new_upload& want
     return {};
 }
 
+// Before the disk is full: those who have begun may still end.
+task<result<void>> upload_service::check_room(std::uint64_t length) {
+    if (space_ == nullptr) {
+        co_return result<void>{};
+    }
+    const auto left = co_await space_->look(0);
+    if (left != blob::room::ample) {
+        co_return fail(errc::resource_exhausted, "insufficient_storage");
+    }
+    const auto with_it = co_await space_->look(length);
+    if (with_it == blob::room::none) {
+        co_return fail(errc::resource_exhausted, "insufficient_storage");
+    }
+    co_return result<void>{};
+}
+
 task<result<upload_view>> upload_service::create(access who, new_upload wanted, byte_source* body) {
     if (auto ok = check_new(who, wanted, body); !ok) {
         co_return fail(ok.error());
+    }
+    auto room = co_await check_room(wanted.length);
+    if (!room) {
+        co_return fail(room.error());
     }
     const auto now = clock_.now();
     upload_info info{.id = make_upload_id(),

@@ -41,7 +41,8 @@ struct new_upload {
 class upload_service {
  public:
     upload_service(executor ex, upload_files& files, hook_sink& sink, const clock_source& clock,
-                   observer& observed, upload_limits limits, hook_backoff backoff);
+                   observer& observed, upload_limits limits, hook_backoff backoff,
+                   blob::free_space* space = nullptr);
 
     // Before the first request: fills the index, finishes what a crash left half-done, finds hooks
     // that are still to be sent.
@@ -50,7 +51,8 @@ class upload_service {
     // `body` may be null. An upload exists when this succeeds, whatever became of its first bytes:
     // the offset says how many are durable. Errors: out_of_range ("upload_too_large"),
     // resource_exhausted
-    // ("too_many_uploads"), the store's.
+    // ("too_many_uploads"; "insufficient_storage": the disk is nearly full, or the file is larger
+    // than what is left), the store's.
     task<result<upload_view>> create(access who, new_upload wanted, byte_source* body);
 
     // What all three answer: not_found ("no_such_upload") also for somebody else's; not_found
@@ -60,8 +62,8 @@ class upload_service {
     // The offset equals the length only when the object exists with that size.
     task<result<upload_view>> head(access who, upload_id id);
     // Also failed_precondition ("upload_offset_mismatch"), out_of_range ("body_beyond_length"),
-    // aborted
-    // ("upload_taken_over"), the source's errors. What was received stays, whatever is answered.
+    // aborted ("upload_taken_over"), resource_exhausted ("insufficient_storage"), the source's
+    // errors. What was received stays, whatever is answered.
     task<result<upload_view>> append(access who, upload_id id, std::uint64_t offset,
                                      byte_source& body);
     // Also permission_denied ("upload_finished").
@@ -95,6 +97,7 @@ class upload_service {
     task<result<void>> receive(upload_snapshot& s, byte_source& body, stop_request& stop);
     result<void> check_new(const access& who, const new_upload& wanted,
                            const byte_source* body) const;
+    task<result<void>> check_room(std::uint64_t length);
     task<result<upload_view>> fill_new(upload_info info, byte_source* body, stop_request& stop);
 
     // All bytes are durable: makes the object and tells. Idempotent.
@@ -122,6 +125,7 @@ class upload_service {
     const clock_source& clock_;
     observer& observed_;
     upload_limits limits_;
+    blob::free_space* space_;
     byte_budget assembling_;
     byte_budget receiving_;
     upload_locks locks_;

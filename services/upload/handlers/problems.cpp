@@ -30,6 +30,7 @@ constexpr std::array table = {
     row{"too_many_uploads", 429, "too many uploads are open for this", 60},
     row{"upload_busy", 503, "the upload is being stored", 2},
     row{"storage_unavailable", 503, "the storage is not available", 2},
+    row{"insufficient_storage", 507, "there is not enough room on the disk", 60},
     row{"store_full", 507, "the storage is full", 60},
 };
 

@@ -5,6 +5,7 @@
 #include "libs/base/async.hpp"
 #include "libs/base/clock.hpp"
 #include "libs/blob/blob.hpp"
+#include "libs/blob/free_space.hpp"
 #include "services/upload/core/ports.hpp"
 
 #include <functional>
@@ -201,6 +202,18 @@ class fake_hook_sink final : public hook_sink {
     int failures_left = 0;
     std::vector<upload_event> tried;
     std::vector<upload_event> delivered;
+};
+
+// Room for `free` bytes above the mark `low`; "none" begins at `none`.
+class fake_free_space final : public blob::free_space {
+ public:
+    task<blob::room> look(std::uint64_t more_bytes) override {
+        const auto left = free > more_bytes ? free - more_bytes : 0;
+        co_return left < none ? blob::room::none : left < low ? blob::room::low : blob::room::ample;
+    }
+    std::uint64_t free = UINT64_MAX;
+    std::uint64_t low = 100 << 20;
+    std::uint64_t none = 50 << 20;
 };
 
 class recording_observer final : public observer {

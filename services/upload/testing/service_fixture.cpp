@@ -50,7 +50,7 @@ void service_fixture::start() {
     store = std::make_unique<faulty_store<blob::file_store>>(*files_on_disk);
     files = std::make_unique<upload_files>(*store, *store, *store);
     service = std::make_unique<upload_service>(loop.executor(), *files, sink, clock, observed,
-                                               limits, backoff);
+                                               limits, backoff, &space);
     group = std::make_unique<task_group>(loop.executor());
 }
 

@@ -81,6 +81,7 @@ class service_fixture : public testing::Test {
     manual_clock clock;
     recording_observer observed;
     fake_hook_sink sink;
+    fake_free_space space;
     upload_limits limits;
     hook_backoff backoff{std::chrono::milliseconds(1), std::chrono::milliseconds(4)};
     access who{

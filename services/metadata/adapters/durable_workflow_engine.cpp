@@ -11,7 +11,7 @@ namespace vora::metadata {
 namespace {
 
 constexpr milliseconds start_deadline{5'000};
-constexpr milliseconds describe_deadline{2'000};
+constexpr milliseconds describe_deadline{1'000};
 
 run_status status_of(durable::run_status s) {
     switch (s) {
@@ -62,8 +62,9 @@ std::string ingest_workflow_id(const video_id& id, std::int64_t generation) {
     return "video-" + id.value + "-g" + std::to_string(generation);
 }
 
-std::string delete_workflow_id(const video_id& id) {
-    return "delete-" + id.value;
+std::string delete_workflow_id(const video_id& id, std::int64_t attempt) {
+    const auto first = "delete-" + id.value;
+    return attempt <= 1 ? first : first + "-a" + std::to_string(attempt);
 }
 
 ingest_progress progress_of_run(const durable::run_description& run) {
@@ -125,8 +126,8 @@ task<result<void>> durable_workflow_engine::start_delete(outbox_message m) {
     input.generation = m.generation;
     // All generations lie under the first one's prefix.
     input.output_prefix = output_prefix(m.video, 1);
-    auto started =
-        co_await start(request_for(contracts::delete_video, delete_workflow_id(m.video), input));
+    auto started = co_await start(
+        request_for(contracts::delete_video, delete_workflow_id(m.video, m.delete_attempt), input));
     co_return started;
 }
 
@@ -141,8 +142,17 @@ task<result<void>> durable_workflow_engine::cancel_ingest(video_id id, std::int6
 
 task<result<run_view>> durable_workflow_engine::describe_ingest(video_id id,
                                                                 std::int64_t generation) {
-    auto run = co_await with_deadline(engine_.describe(ingest_workflow_id(id, generation)),
-                                      describe_deadline);
+    auto run = co_await describe(ingest_workflow_id(id, generation));
+    co_return run;
+}
+
+task<result<run_view>> durable_workflow_engine::describe_delete(video_id id, std::int64_t attempt) {
+    auto run = co_await describe(delete_workflow_id(id, attempt));
+    co_return run;
+}
+
+task<result<run_view>> durable_workflow_engine::describe(std::string workflow_id) {
+    auto run = co_await with_deadline(engine_.describe(std::move(workflow_id)), describe_deadline);
     if (!run) {
         co_return fail(std::move(run.error()));
     }

@@ -24,16 +24,18 @@ class durable_workflow_engine final : public workflow_engine {
     task<result<void>> start_delete(outbox_message m) override;
     task<result<void>> cancel_ingest(video_id id, std::int64_t generation) override;
     task<result<run_view>> describe_ingest(video_id id, std::int64_t generation) override;
+    task<result<run_view>> describe_delete(video_id id, std::int64_t attempt) override;
 
  private:
     task<result<void>> start(durable::start_request r);
+    task<result<run_view>> describe(std::string workflow_id);
 
     durable::client& engine_;
     ingest_limits limits_;
 };
 
 std::string ingest_workflow_id(const video_id& id, std::int64_t generation);
-std::string delete_workflow_id(const video_id& id);
+std::string delete_workflow_id(const video_id& id, std::int64_t attempt);
 // What a running run's activities say of its progress.
 ingest_progress progress_of_run(const durable::run_description& run);
 

@@ -66,7 +66,24 @@ CREATE INDEX outbox_pending ON Outbox (created_at) WHERE sent_at IS NULL;
 CREATE INDEX outbox_sent ON Outbox (sent_at) WHERE sent_at IS NOT NULL;
 )sql";
 
-constexpr std::array migrations{migration_1};
+constexpr const char* migration_2 = R"sql(
+ALTER TABLE Videos ADD COLUMN delete_attempt BIGINT NOT NULL DEFAULT 1;
+CREATE INDEX videos_in_deletion ON Videos (id)
+    WHERE deleting_at IS NOT NULL AND deleted_at IS NULL;
+
+CREATE TABLE IdempotencyKeys (
+    owner       TEXT NOT NULL,
+    operation   TEXT NOT NULL,
+    request_key TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    answer      TEXT NOT NULL,
+    expires_at  BIGINT NOT NULL,
+    PRIMARY KEY (owner, operation, request_key)
+);
+CREATE INDEX idempotency_keys_by_end ON IdempotencyKeys (expires_at);
+)sql";
+
+constexpr std::array migrations{migration_1, migration_2};
 
 int stored_version(SQLite::Database& db) {
     SQLite::Statement q(db, "SELECT version FROM schema_version");

@@ -33,6 +33,30 @@ void bind_int(SQLite::Statement& q, int index, const std::optional<int>& n) {
     n ? q.bind(index, *n) : q.bind(index);
 }
 
+template <class T>
+void put(nlohmann::json& out, const char* name, const std::optional<T>& value) {
+    if (value) {
+        out[name] = *value;
+    }
+}
+
+void put_time(nlohmann::json& out, const char* name, const std::optional<timestamp>& t) {
+    if (t) {
+        out[name] = to_unix_ms(*t);
+    }
+}
+
+template <class T>
+std::optional<T> get(const nlohmann::json& in, const char* name) {
+    const auto found = in.find(name);
+    return found == in.end() ? std::nullopt : std::optional(found->template get<T>());
+}
+
+std::optional<timestamp> get_time(const nlohmann::json& in, const char* name) {
+    const auto ms = get<std::int64_t>(in, name);
+    return ms ? std::optional(from_unix_ms(*ms)) : std::nullopt;
+}
+
 std::optional<int> int_or_null(const SQLite::Column& c) {
     return c.isNull() ? std::nullopt : std::optional(c.getInt());
 }
@@ -68,6 +92,7 @@ video read_video(SQLite::Statement& q) {
     }
     v.deleting_at = time_or_null(q.getColumn(22));
     v.deleted_at = time_or_null(q.getColumn(23));
+    v.delete_attempt = q.getColumn(24).getInt64();
     return v;
 }
 
@@ -109,6 +134,63 @@ void bind_video(SQLite::Statement& q, const video& v) {
     }
     bind_time(q, 23, v.deleting_at);
     bind_time(q, 24, v.deleted_at);
+    q.bind(25, v.delete_attempt);
+}
+
+std::string snapshot_of(const video& v) {
+    nlohmann::json out{{"id", v.id.value},
+                       {"title", v.title},
+                       {"description", v.description},
+                       {"state", to_string(v.state)},
+                       {"visibility", to_string(v.visible)},
+                       {"owner", v.owner},
+                       {"generation", v.generation},
+                       {"version", v.version},
+                       {"created_at", to_unix_ms(v.created_at)},
+                       {"updated_at", to_unix_ms(v.updated_at)},
+                       {"upload_expires_at", to_unix_ms(v.upload_expires_at)},
+                       {"source_upload_id", v.source.value},
+                       {"renditions", v.renditions},
+                       {"input_report", v.input_report}};
+    put_time(out, "playable_at", v.playable_at);
+    put_time(out, "settled_at", v.settled_at);
+    put(out, "duration_s", v.duration_s);
+    put(out, "width", v.width);
+    put(out, "height", v.height);
+    if (v.failure) {
+        out["error_code"] = v.failure->code;
+        out["error_detail"] = v.failure->detail;
+    }
+    return out.dump();
+}
+
+video read_snapshot(const std::string& text) {
+    const auto in = nlohmann::json::parse(text);
+    video v;
+    v.id = video_id{in.at("id").get<std::string>()};
+    v.title = in.at("title").get<std::string>();
+    v.description = in.at("description").get<std::string>();
+    v.state = require(parse_video_state(in.at("state").get<std::string>()), "state");
+    v.visible = require(parse_visibility(in.at("visibility").get<std::string>()), "visibility");
+    v.owner = in.at("owner").get<std::string>();
+    v.generation = in.at("generation").get<std::int64_t>();
+    v.version = in.at("version").get<std::int64_t>();
+    v.created_at = from_unix_ms(in.at("created_at").get<std::int64_t>());
+    v.updated_at = from_unix_ms(in.at("updated_at").get<std::int64_t>());
+    v.upload_expires_at = from_unix_ms(in.at("upload_expires_at").get<std::int64_t>());
+    v.source = upload_id{in.at("source_upload_id").get<std::string>()};
+    v.renditions = in.at("renditions").get<std::vector<rendition>>();
+    v.input_report = in.at("input_report").get<std::vector<finding>>();
+    v.playable_at = get_time(in, "playable_at");
+    v.settled_at = get_time(in, "settled_at");
+    v.duration_s = get<double>(in, "duration_s");
+    v.width = get<int>(in, "width");
+    v.height = get<int>(in, "height");
+    if (in.contains("error_code")) {
+        v.failure = video_failure{in.at("error_code").get<std::string>(),
+                                  in.at("error_detail").get<std::string>()};
+    }
+    return v;
 }
 
 upload_record read_upload(SQLite::Statement& q) {

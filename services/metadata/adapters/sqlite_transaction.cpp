@@ -10,12 +10,12 @@ constexpr const char* select_video_sql = "SELECT " VORA_VIDEO_COLUMNS " FROM Vid
 
 constexpr const char* insert_video_sql =
     "INSERT INTO Videos (" VORA_VIDEO_COLUMNS
-    ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 
 // The version before is the condition: two changes that began from one version cannot both stand.
 constexpr const char* update_video_sql =
     "UPDATE Videos SET (" VORA_VIDEO_COLUMNS
-    ") = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    ") = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " WHERE id = ? AND version = ?";
 
 constexpr const char* select_upload_sql =
@@ -31,6 +31,27 @@ constexpr const char* add_outbox_sql =
     "attempts)"
     " VALUES (?, ?, ?, ?, ?, ?, 0)";
 
+constexpr const char* renew_outbox_sql =
+    "INSERT INTO Outbox (video_id, generation, step, source_key, source_bytes, created_at, "
+    "attempts)"
+    " VALUES (?, ?, ?, ?, ?, ?, 0) ON CONFLICT (video_id, generation, step) DO UPDATE SET"
+    " created_at = excluded.created_at, attempts = 0, claimed_until = NULL, sent_at = NULL";
+
+// An expired answer makes room for the new one; the count of changed rows says which it was.
+constexpr const char* keep_answer_sql =
+    "INSERT INTO IdempotencyKeys (owner, operation, request_key, fingerprint, answer, expires_at)"
+    " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (owner, operation, request_key) DO UPDATE SET"
+    " fingerprint = excluded.fingerprint, answer = excluded.answer,"
+    " expires_at = excluded.expires_at WHERE IdempotencyKeys.expires_at <= ?";
+
+constexpr const char* forget_answers_sql =
+    "DELETE FROM IdempotencyKeys WHERE (owner, operation, request_key) IN"
+    " (SELECT owner, operation, request_key FROM IdempotencyKeys WHERE expires_at <= ? LIMIT ?)";
+
+constexpr const char* find_answer_sql =
+    "SELECT fingerprint, answer, expires_at FROM IdempotencyKeys"
+    " WHERE owner = ? AND operation = ? AND request_key = ? AND expires_at > ?";
+
 constexpr const char* withdraw_outbox_sql =
     "DELETE FROM Outbox WHERE video_id = ? AND step = ? AND sent_at IS NULL"
     " AND claimed_until IS NULL";
@@ -38,7 +59,9 @@ constexpr const char* withdraw_outbox_sql =
 constexpr const char* claimable_outbox_sql =
     "SELECT o.video_id, o.generation, o.step, o.source_key, o.source_bytes, o.created_at, "
     "o.attempts,"
-    " v.deleting_at FROM Outbox o JOIN Videos v ON v.id = o.video_id"
+    " v.delete_attempt,"
+    " o.step = 1 AND (v.deleting_at IS NOT NULL OR v.state <> 'PROCESSING')"
+    " FROM Outbox o JOIN Videos v ON v.id = o.video_id"
     " WHERE o.sent_at IS NULL AND (o.claimed_until IS NULL OR o.claimed_until <= ?)"
     " AND NOT EXISTS (SELECT 1 FROM Outbox e WHERE e.video_id = o.video_id AND e.sent_at IS NULL"
     " AND (e.generation < o.generation OR (e.generation = o.generation AND e.step < o.step)))"
@@ -69,6 +92,19 @@ void bind_key(SQLite::Statement& q, int first, const outbox_message& m) {
     q.bind(first + 2, static_cast<int>(m.kind));
 }
 
+void bind_key(SQLite::Statement& q, const answer_key& k) {
+    q.bind(1, k.owner);
+    q.bind(2, k.operation);
+    q.bind(3, k.text);
+}
+
+void bind_new(SQLite::Statement& q, const outbox_message& m) {
+    bind_key(q, 1, m);
+    q.bind(4, m.source_key);
+    q.bind(5, m.source_bytes);
+    q.bind(6, to_unix_ms(m.created_at));
+}
+
 outbox_message read_outbox(SQLite::Statement& q) {
     outbox_message m;
     m.video = video_id{q.getColumn(0).getString()};
@@ -78,7 +114,8 @@ outbox_message read_outbox(SQLite::Statement& q) {
     m.source_bytes = q.getColumn(4).getInt64();
     m.created_at = from_unix_ms(q.getColumn(5).getInt64());
     m.attempts = q.getColumn(6).getInt();
-    m.video_deleted = !q.getColumn(7).isNull();
+    m.delete_attempt = q.getColumn(7).getInt64();
+    m.unwanted = q.getColumn(8).getInt() != 0;
     return m;
 }
 
@@ -108,6 +145,17 @@ std::optional<upload_record> select_upload(SQLite::Database& db, const upload_id
     SQLite::Statement q(db, select_upload_sql);
     q.bind(1, id.value);
     return q.executeStep() ? std::optional(read_upload(q)) : std::nullopt;
+}
+
+std::optional<kept_answer> select_answer(SQLite::Database& db, const answer_key& k, timestamp now) {
+    SQLite::Statement q(db, find_answer_sql);
+    bind_key(q, k);
+    q.bind(4, to_unix_ms(now));
+    if (!q.executeStep()) {
+        return std::nullopt;
+    }
+    return kept_answer{q.getColumn(0).getString(), read_snapshot(q.getColumn(1).getString()),
+                       from_unix_ms(q.getColumn(2).getInt64())};
 }
 
 result<std::optional<video>> sqlite_transaction::find(const video_id& id) {
@@ -155,11 +203,17 @@ result<void> sqlite_transaction::put_upload(const upload_record& u) {
 result<void> sqlite_transaction::add_outbox(const outbox_message& m) {
     return guarded([&] {
         SQLite::Statement q(db_, add_outbox_sql);
-        bind_key(q, 1, m);
-        q.bind(4, m.source_key);
-        q.bind(5, m.source_bytes);
-        q.bind(6, to_unix_ms(m.created_at));
+        bind_new(q, m);
         return insert_unique(q, "outbox_exists");
+    });
+}
+
+result<void> sqlite_transaction::renew_outbox(const outbox_message& m) {
+    return guarded([&]() -> result<void> {
+        SQLite::Statement q(db_, renew_outbox_sql);
+        bind_new(q, m);
+        q.exec();
+        return {};
     });
 }
 
@@ -223,6 +277,29 @@ result<void> sqlite_transaction::forget_sent_outbox(timestamp before, std::size_
     return guarded([&]() -> result<void> {
         SQLite::Statement q(db_, forget_outbox_sql);
         q.bind(1, to_unix_ms(before));
+        q.bind(2, static_cast<std::int64_t>(count_max));
+        q.exec();
+        return {};
+    });
+}
+
+result<void> sqlite_transaction::keep_answer(const answer_key& k, const kept_answer& a,
+                                             timestamp now) {
+    return guarded([&]() -> result<void> {
+        SQLite::Statement q(db_, keep_answer_sql);
+        bind_key(q, k);
+        q.bind(4, a.fingerprint);
+        q.bind(5, snapshot_of(a.video));
+        q.bind(6, to_unix_ms(a.expires_at));
+        q.bind(7, to_unix_ms(now));
+        return q.exec() == 1 ? result<void>{} : fail(errc::already_exists, "answer_exists");
+    });
+}
+
+result<void> sqlite_transaction::forget_answers(timestamp expired_before, std::size_t count_max) {
+    return guarded([&]() -> result<void> {
+        SQLite::Statement q(db_, forget_answers_sql);
+        q.bind(1, to_unix_ms(expired_before));
         q.bind(2, static_cast<std::int64_t>(count_max));
         q.exec();
         return {};

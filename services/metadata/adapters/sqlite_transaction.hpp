@@ -15,6 +15,7 @@ class sqlite_transaction final : public video_transaction {
     result<std::optional<upload_record>> find_upload(const upload_id& id) override;
     result<void> put_upload(const upload_record& u) override;
     result<void> add_outbox(const outbox_message& m) override;
+    result<void> renew_outbox(const outbox_message& m) override;
     result<void> withdraw_outbox(const video_id& id, outbox_kind kind) override;
     result<std::vector<outbox_message>> claim_outbox(timestamp now, timestamp until,
                                                      std::size_t count_max) override;
@@ -22,6 +23,8 @@ class sqlite_transaction final : public video_transaction {
     result<void> release_outbox(const outbox_message& m) override;
     result<void> release_all_claims() override;
     result<void> forget_sent_outbox(timestamp before, std::size_t count_max) override;
+    result<void> keep_answer(const answer_key& k, const kept_answer& a, timestamp now) override;
+    result<void> forget_answers(timestamp expired_before, std::size_t count_max) override;
 
  private:
     SQLite::Database& db_;
@@ -30,6 +33,7 @@ class sqlite_transaction final : public video_transaction {
 // Reads that transactions and readers share. They throw SQLite::Exception.
 std::optional<video> select_video(SQLite::Database& db, const video_id& id);
 std::optional<upload_record> select_upload(SQLite::Database& db, const upload_id& id);
+std::optional<kept_answer> select_answer(SQLite::Database& db, const answer_key& k, timestamp now);
 
 // Runs f, which returns a result; what SQLite or a damaged row throws becomes an error.
 template <class F>

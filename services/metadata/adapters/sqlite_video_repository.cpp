@@ -22,6 +22,13 @@ constexpr const char* in_state_sql =
     " AND o.generation = Videos.generation AND o.step = 1 AND o.sent_at IS NULL)"
     " FROM Videos WHERE state = ? AND deleting_at IS NULL AND id > ? ORDER BY id LIMIT ?";
 
+constexpr const char* in_deletion_sql =
+    "SELECT " VORA_VIDEO_COLUMNS
+    ", EXISTS (SELECT 1 FROM Outbox o WHERE o.video_id = Videos.id"
+    " AND o.generation = Videos.generation AND o.step = 2 AND o.sent_at IS NULL)"
+    " FROM Videos WHERE deleting_at IS NOT NULL AND deleted_at IS NULL AND id > ?"
+    " ORDER BY id LIMIT ?";
+
 constexpr const char* removable_uploads_sql =
     "SELECT u.upload_id, u.video_id, u.state, u.updated_at FROM Uploads u"
     " JOIN Videos v ON v.id = u.video_id"
@@ -70,6 +77,14 @@ std::vector<upload_record> read_uploads(SQLite::Statement& q) {
     std::vector<upload_record> rows;
     while (q.executeStep()) {
         rows.push_back(read_upload(q));
+    }
+    return rows;
+}
+
+std::vector<unsettled_video> read_unsettled(SQLite::Statement& q) {
+    std::vector<unsettled_video> rows;
+    while (q.executeStep()) {
+        rows.push_back({read_video(q), q.getColumn(video_column_count).getInt() != 0});
     }
     return rows;
 }
@@ -208,13 +223,32 @@ task<result<std::vector<unsettled_video>>> sqlite_video_repository::in_state(
                 q.bind(1, std::string(to_string(wanted)));
                 q.bind(2, after.value);
                 q.bind(3, static_cast<std::int64_t>(count_max));
-                std::vector<unsettled_video> rows;
-                while (q.executeStep()) {
-                    rows.push_back({read_video(q), q.getColumn(video_column_count).getInt() != 0});
-                }
-                return rows;
+                return read_unsettled(q);
             });
         });
+    co_return r;
+}
+
+task<result<std::vector<unsettled_video>>> sqlite_video_repository::in_deletion(
+    video_id after, std::size_t count_max) {
+    auto r = co_await state_->readers.run([s = state_, after = std::move(after), count_max] {
+        return s->read([&](SQLite::Database& db) -> result<std::vector<unsettled_video>> {
+            SQLite::Statement q(db, in_deletion_sql);
+            q.bind(1, after.value);
+            q.bind(2, static_cast<std::int64_t>(count_max));
+            return read_unsettled(q);
+        });
+    });
+    co_return r;
+}
+
+task<result<std::optional<kept_answer>>> sqlite_video_repository::find_answer(answer_key k,
+                                                                              timestamp now) {
+    auto r = co_await state_->readers.run([s = state_, k = std::move(k), now] {
+        return s->read([&](SQLite::Database& db) -> result<std::optional<kept_answer>> {
+            return select_answer(db, k, now);
+        });
+    });
     co_return r;
 }
 

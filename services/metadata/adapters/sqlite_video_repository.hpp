@@ -30,6 +30,9 @@ class sqlite_video_repository final : public video_repository {
     task<result<std::vector<upload_record>>> uploads_of(video_id id) override;
     task<result<std::vector<unsettled_video>>> in_state(video_state s, video_id after,
                                                         std::size_t count_max) override;
+    task<result<std::vector<unsettled_video>>> in_deletion(video_id after,
+                                                           std::size_t count_max) override;
+    task<result<std::optional<kept_answer>>> find_answer(answer_key k, timestamp now) override;
     task<result<std::vector<upload_record>>> removable_uploads(timestamp settled_before,
                                                                std::size_t count_max) override;
     task<result<outbox_view>> outbox() override;

@@ -30,7 +30,8 @@ struct effect {
 };
 
 result<effect> record_finished(video_transaction& t, video& v, const upload_view& u,
-                               const std::optional<upload_record>& before, timestamp now) {
+                               const std::optional<upload_record>& before,
+                               const answer_keeper& keeper, timestamp now) {
     if (v.source == u.id || (before && before->status == upload_status::removed)) {
         return effect{};
     }
@@ -60,11 +61,14 @@ result<effect> record_finished(video_transaction& t, video& v, const upload_view
     if (auto r = t.add_outbox(m); !r) {
         return fail(std::move(r.error()));
     }
+    if (auto r = keeper.keep(t, v); !r) {
+        return fail(std::move(r.error()));
+    }
     return effect{.started = true};
 }
 
 result<effect> record_in(video_transaction& t, const video_id& id, const upload_view& u,
-                         timestamp now) {
+                         const answer_keeper& keeper, timestamp now) {
     auto found = t.find(id);
     if (!found) {
         return fail(std::move(found.error()));
@@ -77,7 +81,7 @@ result<effect> record_in(video_transaction& t, const video_id& id, const upload_
         return no_such_upload();
     }
     if (u.status == upload_status::finished) {
-        return record_finished(t, **found, u, *before, now);
+        return record_finished(t, **found, u, *before, keeper, now);
     }
     // An older word never replaces a later one.
     if (*before && ((*before)->status != upload_status::open || u.status == upload_status::open)) {
@@ -120,7 +124,8 @@ completion::completion(video_repository& repository, upload_service& uploads,
       outbox_written_(std::move(outbox_written)),
       surplus_found_(std::move(surplus_found)) {}
 
-task<result<video>> completion::notice(caller who, video_id id, upload_id upload) {
+task<result<video>> completion::notice(caller who, video_id id, upload_id upload,
+                                       answer_keeper keeper) {
     auto found = co_await repository_.find(id);
     if (!found) {
         co_return fail(std::move(found.error()));
@@ -152,7 +157,7 @@ task<result<video>> completion::notice(caller who, video_id id, upload_id upload
     if (u->reference != reference_of(id)) {
         co_return no_such_upload();
     }
-    auto recorded = co_await record(id, *u);
+    auto recorded = co_await record(id, *u, keeper);
     if (recorded && ended_unfinished(u->status)) {
         recorded = co_await settle_after(id, *u);
     }
@@ -213,10 +218,10 @@ task<result<void>> completion::settle(video v) {
     co_return done;
 }
 
-task<result<void>> completion::record(video_id id, upload_view u) {
+task<result<void>> completion::record(video_id id, upload_view u, answer_keeper keeper) {
     auto done = co_await transact<effect>(
         repository_,
-        [&, now = clock_.now()](video_transaction& t) { return record_in(t, id, u, now); });
+        [&, now = clock_.now()](video_transaction& t) { return record_in(t, id, u, keeper, now); });
     if (!done) {
         co_return fail(std::move(done.error()));
     }

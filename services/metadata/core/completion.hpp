@@ -36,7 +36,8 @@ class completion {
 
     // The client's notice. The video as it is then; a notice that comes before the last byte is
     // remembered. not_found ("video_not_found", "upload_not_found"), unavailable.
-    task<result<video>> notice(caller who, video_id id, upload_id upload);
+    task<result<video>> notice(caller who, video_id id, upload_id upload,
+                               answer_keeper keeper = {});
     // The hook. Success: heard, also when it means nothing to us. unavailable: to be sent again.
     task<result<void>> hook(upload_event event);
     // Looks by itself: what becomes of a CREATED video.
@@ -44,7 +45,7 @@ class completion {
 
  private:
     // Stores what the upload service said of one upload of this video, and what follows from it.
-    task<result<void>> record(video_id id, upload_view u);
+    task<result<void>> record(video_id id, upload_view u, answer_keeper keeper = {});
     task<result<void>> settle_after(video_id id, std::optional<upload_view> ended);
     task<result<void>> give_up(video_id id, video_failure why);
 

@@ -46,6 +46,10 @@ task<result<void>> outbox_relay::deliver(outbox_message m) {
         auto started = co_await engine_.start_ingest(std::move(m));
         co_return started;
     }
+    if (m.kind == outbox_kind::cancel_ingest) {
+        auto asked = co_await engine_.cancel_ingest(m.video, m.generation);
+        co_return asked;
+    }
     auto started = co_await engine_.start_delete(std::move(m));
     co_return started;
 }
@@ -95,7 +99,7 @@ task<result<relay_report>> outbox_relay::run_once() {
     report.more = !claimed->empty();
     for (std::size_t i = 0; i < claimed->size(); ++i) {
         const auto& m = (*claimed)[i];
-        if (m.kind == outbox_kind::start_ingest && m.video_deleted) {
+        if (m.unwanted) {
             auto noted = co_await note_sent(m);
             if (!noted) {
                 co_return fail(std::move(noted.error()));

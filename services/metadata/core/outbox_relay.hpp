@@ -11,7 +11,7 @@ namespace vora::metadata {
 
 struct relay_report {
     std::size_t sent = 0;
-    std::size_t dropped = 0;    // no longer wanted: the video is deleted
+    std::size_t dropped = 0;    // no longer wanted: the video is cancelled or deleted
     std::size_t abandoned = 0;  // can never be delivered; the video failed
     std::string last_error;     // reason of the last failed delivery
     bool more = false;          // ask again at once

@@ -27,7 +27,7 @@ struct upload_record {
 
 // Messages to the workflow engine, written in the transaction that makes them necessary. One of a
 // kind per video and generation.
-enum class outbox_kind { start_ingest = 1, start_delete = 2 };
+enum class outbox_kind { start_ingest = 1, start_delete = 2, cancel_ingest = 3 };
 
 struct outbox_message {
     outbox_kind kind = outbox_kind::start_ingest;
@@ -36,8 +36,22 @@ struct outbox_message {
     std::string source_key;         // start_ingest
     std::int64_t source_bytes = 0;  // start_ingest
     timestamp created_at;
-    int attempts = 0;            // claims so far
-    bool video_deleted = false;  // as of the claim
+    int attempts = 0;                 // claims so far
+    std::int64_t delete_attempt = 1;  // start_delete, as of the claim: names the run
+    bool unwanted = false;  // as of the claim: the ingest that it starts has no video any more
+};
+
+// A change that was asked for under a key of the client's, so that asking again changes nothing.
+struct answer_key {
+    std::string owner;      // subject of the caller: keys of others are other keys
+    std::string operation;  // "create_video"
+    std::string text;       // as the client gave it
+    auto operator<=>(const answer_key&) const = default;
+};
+struct kept_answer {
+    std::string fingerprint;  // of the request
+    metadata::video video;    // as it was answered
+    timestamp expires_at;
 };
 
 // One transaction, on the database's thread: no waiting, no other I/O inside. Every method returns
@@ -61,6 +75,8 @@ class video_transaction {
     virtual result<void> add_outbox(const outbox_message& m) = 0;
     // Takes back messages of the kind that nobody has claimed yet.
     virtual result<void> withdraw_outbox(const video_id& id, outbox_kind kind) = 0;
+    // The same, over a message that was sent long ago: it is to be sent again.
+    virtual result<void> renew_outbox(const outbox_message& m) = 0;
     // Unsent messages in order of age, none whose video has an earlier unsent one; each is the
     // caller's until `until`.
     virtual result<std::vector<outbox_message>> claim_outbox(timestamp now, timestamp until,
@@ -72,6 +88,10 @@ class video_transaction {
     virtual result<void> release_all_claims() = 0;
     // Sent before `before`: no longer needed for anything.
     virtual result<void> forget_sent_outbox(timestamp before, std::size_t count_max) = 0;
+
+    // already_exists ("answer_exists") while one that has not expired stands under the key.
+    virtual result<void> keep_answer(const answer_key& k, const kept_answer& a, timestamp now) = 0;
+    virtual result<void> forget_answers(timestamp expired_before, std::size_t count_max) = 0;
 };
 
 struct list_position {
@@ -118,6 +138,11 @@ class video_repository {
     // Not deleted, in this state, in order of id, after `after`.
     virtual task<result<std::vector<unsettled_video>>> in_state(video_state s, video_id after,
                                                                 std::size_t count_max) = 0;
+    // Being deleted, not deleted, in order of id, after `after`; start_pending is of the deletion.
+    virtual task<result<std::vector<unsettled_video>>> in_deletion(video_id after,
+                                                                   std::size_t count_max) = 0;
+    // Unless it has expired.
+    virtual task<result<std::optional<kept_answer>>> find_answer(answer_key k, timestamp now) = 0;
     // Surplus ones, and sources of videos settled at or before `settled_before`.
     virtual task<result<std::vector<upload_record>>> removable_uploads(timestamp settled_before,
                                                                        std::size_t count_max) = 0;
@@ -193,6 +218,7 @@ class workflow_engine {
     virtual task<result<void>> cancel_ingest(video_id id, std::int64_t generation) = 0;
     // not_found when there never was such a run.
     virtual task<result<run_view>> describe_ingest(video_id id, std::int64_t generation) = 0;
+    virtual task<result<run_view>> describe_delete(video_id id, std::int64_t attempt) = 0;
 };
 
 }  // namespace vora::metadata

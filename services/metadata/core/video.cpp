@@ -137,6 +137,18 @@ result<void> fail_before_processing(video& v, video_failure why, timestamp now) 
     return {};
 }
 
+result<void> cancel_video(video& v, timestamp now) {
+    if (is_deleted(v)) {
+        return fail(errc::failed_precondition, "video_deleted");
+    }
+    if (v.state != video_state::created && v.state != video_state::processing) {
+        return fail(errc::failed_precondition, "not_cancellable",
+                    "the video is " + std::string(to_string(v.state)));
+    }
+    set_failed(v, {"cancelled", "cancelled on request"}, now);
+    return {};
+}
+
 result<transition> finish_ready(video& v, std::int64_t generation, media_facts facts,
                                 timestamp now) {
     if (auto ok = check_run(v, generation); !ok) {
@@ -194,6 +206,18 @@ result<void> check_deleting(const video& v, std::int64_t generation) {
         return fail(errc::failed_precondition, "not_deleting");
     }
     return {};
+}
+
+result<transition> retry_delete(video& v, std::int64_t attempt, timestamp now) {
+    if (!is_deleted(v)) {
+        return fail(errc::failed_precondition, "not_deleting");
+    }
+    if (v.deleted_at || v.delete_attempt != attempt) {
+        return transition::repeated;
+    }
+    ++v.delete_attempt;
+    touch(v, now);
+    return transition::applied;
 }
 
 result<transition> finish_delete(video& v, std::int64_t generation, timestamp now) {

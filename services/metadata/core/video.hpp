@@ -84,6 +84,7 @@ struct video {
     std::optional<video_failure> failure;
     std::optional<timestamp> deleting_at;  // from then on nobody outside sees it
     std::optional<timestamp> deleted_at;   // the tombstone
+    std::int64_t delete_attempt = 1;       // names the run that deletes
     bool operator==(const video&) const = default;
 };
 
@@ -116,6 +117,10 @@ result<void> begin_processing(video& v, const upload_id& source, timestamp now);
 // CREATED -> FAILED: its uploads came to nothing.
 result<void> fail_before_processing(video& v, video_failure why, timestamp now);
 
+// CREATED or PROCESSING -> FAILED: nobody wants it any more. failed_precondition
+// ("not_cancellable") from the others.
+result<void> cancel_video(video& v, timestamp now);
+
 enum class transition { applied, repeated };
 // PROCESSING -> READY or FAILED, for the run of `generation`. The same end again is `repeated`, so
 // a call whose answer was lost can be sent again. failed_precondition, never to be retried:
@@ -128,6 +133,9 @@ result<transition> finish_failed(video& v, std::int64_t generation, video_failur
 // Deletion begins at once and from any state; the saga ends it. The tombstone keeps the id and the
 // dates, nothing that a person wrote.
 void begin_delete(video& v, timestamp now);
+// The run of the last attempt ended without the tombstone, or was lost: the next one, whose number
+// this sets. `repeated` when it is not that attempt's turn any more.
+result<transition> retry_delete(video& v, std::int64_t attempt, timestamp now);
 result<transition> finish_delete(video& v, std::int64_t generation, timestamp now);
 // failed_precondition: "stale_generation", "not_deleting".
 result<void> check_deleting(const video& v, std::int64_t generation);

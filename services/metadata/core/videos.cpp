@@ -25,6 +25,29 @@ result<video> load(video_transaction& t, const caller& who, const video_id& id) 
     return std::move(**found);
 }
 
+result<void> check_version(const video& v,
+                           const std::optional<std::vector<std::int64_t>>& versions) {
+    if (versions && std::ranges::find(*versions, v.version) == versions->end()) {
+        return fail(errc::aborted, "version_mismatch",
+                    "the video has version " + std::to_string(v.version));
+    }
+    return {};
+}
+
+// The run of a video that has just been cancelled. A start that nobody has claimed need not happen;
+// one that somebody has claimed goes before this message, so there is something to cancel.
+result<void> stop_run(video_transaction& t, const video& v, timestamp now) {
+    if (auto taken = t.withdraw_outbox(v.id, outbox_kind::start_ingest); !taken) {
+        return taken;
+    }
+    outbox_message m;
+    m.kind = outbox_kind::cancel_ingest;
+    m.video = v.id;
+    m.generation = v.generation;
+    m.created_at = now;
+    return t.add_outbox(m);
+}
+
 }  // namespace
 
 bool may_see(const caller& who, const video& v) {
@@ -38,11 +61,15 @@ videos::videos(video_repository& repository, const clock_source& clock,
       grant_ttl_(grant_ttl),
       outbox_written_(std::move(outbox_written)) {}
 
-task<result<video>> videos::create(new_video input) {
+task<result<video>> videos::create(new_video input, answer_keeper keeper) {
     const auto v =
         create_video(std::move(input), video_id{random_uuid()}, clock_.now(), grant_ttl_);
-    auto done =
-        co_await repository_.in_transaction([&v](video_transaction& t) { return t.insert(v); });
+    auto done = co_await repository_.in_transaction([&](video_transaction& t) -> result<void> {
+        if (auto r = t.insert(v); !r) {
+            return r;
+        }
+        return keeper.keep(t, v);
+    });
     if (!done) {
         co_return fail(std::move(done.error()));
     }
@@ -96,9 +123,8 @@ task<result<video>> videos::update(caller who, video_id id, video_patch patch,
             if (!v) {
                 return v;
             }
-            if (versions && std::ranges::find(*versions, v->version) == versions->end()) {
-                return fail(errc::aborted, "version_mismatch",
-                            "the video has version " + std::to_string(v->version));
+            if (auto ok = check_version(*v, versions); !ok) {
+                return fail(std::move(ok.error()));
             }
             if (apply_patch(*v, patch, now)) {
                 if (auto stored = t.update(*v); !stored) {
@@ -110,12 +136,46 @@ task<result<video>> videos::update(caller who, video_id id, video_patch patch,
     co_return changed;
 }
 
-task<result<void>> videos::remove(caller who, video_id id) {
+task<result<video>> videos::cancel(caller who, video_id id, answer_keeper keeper) {
+    auto changed = co_await transact<video>(
+        repository_, [&, now = clock_.now()](video_transaction& t) -> result<video> {
+            auto v = load(t, who, id);
+            if (!v) {
+                return v;
+            }
+            const bool has_run = v->state == video_state::processing;
+            if (auto r = cancel_video(*v, now); !r) {
+                return fail(std::move(r.error()));
+            }
+            if (auto r = t.update(*v); !r) {
+                return fail(std::move(r.error()));
+            }
+            if (has_run) {
+                if (auto r = stop_run(t, *v, now); !r) {
+                    return fail(std::move(r.error()));
+                }
+            }
+            if (auto r = keeper.keep(t, *v); !r) {
+                return fail(std::move(r.error()));
+            }
+            return v;
+        });
+    if (changed) {
+        outbox_written_();
+    }
+    co_return changed;
+}
+
+task<result<void>> videos::remove(caller who, video_id id,
+                                  std::optional<std::vector<std::int64_t>> versions) {
     auto done = co_await repository_.in_transaction(
         [&, now = clock_.now()](video_transaction& t) -> result<void> {
             auto v = load(t, who, id);
             if (!v) {
                 return fail(std::move(v.error()));
+            }
+            if (auto ok = check_version(*v, versions); !ok) {
+                return ok;
             }
             begin_delete(*v, now);
             if (auto stored = t.update(*v); !stored) {

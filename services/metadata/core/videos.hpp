@@ -2,7 +2,7 @@
 // What a caller may do with videos: create, look, list, change, delete. What is not the caller's
 // does not exist for him (not_found, "video_not_found").
 
-#include "services/metadata/core/ports.hpp"
+#include "services/metadata/core/idempotency.hpp"
 
 #include <functional>
 
@@ -32,7 +32,7 @@ class videos {
     videos(video_repository& repository, const clock_source& clock, std::chrono::seconds grant_ttl,
            std::function<void()> outbox_written);
 
-    task<result<video>> create(new_video input);
+    task<result<video>> create(new_video input, answer_keeper keeper = {});
     task<result<video>> get(caller who, video_id id);
     // invalid_argument ("bad_page_token").
     task<result<video_page>> list(caller who, video_filter filter);
@@ -40,8 +40,13 @@ class videos {
     // ("version_mismatch").
     task<result<video>> update(caller who, video_id id, video_patch patch,
                                std::optional<std::vector<std::int64_t>> versions);
-    // Nobody sees the video from now on; the saga that removes its objects is started.
-    task<result<void>> remove(caller who, video_id id);
+    // CREATED and PROCESSING become FAILED ("cancelled") at once; the run is told after the commit.
+    // failed_precondition ("not_cancellable") when it has ended already.
+    task<result<video>> cancel(caller who, video_id id, answer_keeper keeper = {});
+    // Nobody sees the video from now on; the saga that removes its objects is started. `versions`
+    // as in update.
+    task<result<void>> remove(caller who, video_id id,
+                              std::optional<std::vector<std::int64_t>> versions = std::nullopt);
 
  private:
     video_repository& repository_;

@@ -5,6 +5,7 @@
 #include "libs/base/crypto.hpp"
 #include "services/metadata/adapters/durable_workflow_engine.hpp"
 #include "services/metadata/adapters/sqlite_video_repository.hpp"
+#include "services/metadata/core/commands.hpp"
 #include "services/metadata/core/outbox_relay.hpp"
 #include "services/metadata/core/processing.hpp"
 #include "services/metadata/core/progress.hpp"
@@ -83,6 +84,8 @@ struct world {
     videos all{repository, clock, std::chrono::seconds(86'400), [this] { ++outbox_written; }};
     completion ends{repository, uploads, clock, [this] { ++outbox_written; },
                     [this] { ++surplus_found; }};
+    idempotency once{repository, clock, std::chrono::seconds(86'400)};
+    commands changes{all, ends, once};
     processing runs{repository, uploads, workflows, clock};
     progress_reader progress{workflows, clock};
     outbox_relay relay{repository, workflows, clock};

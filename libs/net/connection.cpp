@@ -133,6 +133,9 @@ task<std::expected<std::size_t, connection::no_head>> connection::await_first_by
         idle_since_ +
         (first_ ? std::min(options.header_timeout, options.idle_timeout) : options.idle_timeout));
     idle_ = false;
+    if (got.how == outcome::timed_out) {
+        context_.metrics.cut("idle");
+    }
     if (got.how != outcome::ok) {
         co_return std::unexpected(no_head{});
     }
@@ -164,6 +167,7 @@ task<std::expected<request_head, connection::no_head>> connection::read_head() {
         }
         auto got = co_await stream_.fill(deadline);
         if (got.how == outcome::timed_out) {
+            context_.metrics.cut("header_timeout");
             co_return std::unexpected(
                 no_head{refusal{408, "header_timeout", "the request head did not arrive in time"}});
         }
@@ -264,6 +268,9 @@ task<bool> connection::serve(request_head head) {
     linger_needed_ =
         s.complete && !(body.at_end() && stream_.buffered().empty() && !stream_.has_input());
     context_.metrics.received_bytes.add(static_cast<double>(body.received_bytes()));
+    if (body.was_too_slow()) {
+        context_.metrics.cut("body_too_slow");
+    }
     const double seconds = std::chrono::duration<double>(now() - start).count();
     context_.metrics.request_done(r.method, r.route, s.status, seconds);
     log_request(r, detail, s, seconds * 1000);
@@ -341,9 +348,7 @@ task<connection::served> connection::send(request& r, response answer, bool keep
     const std::string_view body = bodiless ? std::string_view{} : answer.body;
     auto rate = context_.rate();
     auto put = co_await stream_.write_all(head, body, rate);
-    context_.metrics.sent_bytes.add(static_cast<double>(body.size()));
-    const bool complete = put.how == outcome::ok;
-    co_return served{answer.status, body.size(), keep && complete, complete};
+    co_return finish_answer(answer.status, body.size(), put.how, keep);
 }
 
 // The first piece is read before the head is sent: a source that fails at once still becomes an
@@ -369,9 +374,17 @@ task<connection::served> connection::send_stream(request& r, response& answer, b
         sent = *first;
         how = co_await copy_stream(answer, lease.data(), sent);
     }
-    context_.metrics.sent_bytes.add(static_cast<double>(sent));
+    co_return finish_answer(answer.status, sent, how, keep);
+}
+
+connection::served connection::finish_answer(int status, std::uint64_t bytes, outcome how,
+                                             bool keep) {
+    context_.metrics.sent_bytes.add(static_cast<double>(bytes));
+    if (how == outcome::timed_out) {
+        context_.metrics.cut("answer_too_slow");
+    }
     const bool complete = how == outcome::ok;
-    co_return served{answer.status, sent, keep && complete, complete};
+    return {status, bytes, keep && complete, complete};
 }
 
 task<outcome> connection::copy_stream(response& answer, char* buffer, std::uint64_t& sent) {

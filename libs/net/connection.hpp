@@ -48,6 +48,7 @@ class connection {
     task<served> send(request& r, response answer, bool keep);
     task<served> send_stream(request& r, response& answer, bool keep);
     task<tcp_stream::outcome> copy_stream(response& answer, char* buffer, std::uint64_t& sent);
+    served finish_answer(int status, std::uint64_t bytes, tcp_stream::outcome how, bool keep);
     std::string render_head(const request& r, response& answer, bool keep);
 
     void log_request(const request& r, const std::string& detail, const served& s, double ms);

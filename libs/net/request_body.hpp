@@ -23,6 +23,7 @@ class request_body final : public body_reader {
 
     bool at_end() const { return chunked_ ? decoder_.done() : left_ == 0; }
     std::uint64_t received_bytes() const { return received_; }
+    bool was_too_slow() const { return failed_ && failed_->reason == "body_too_slow"; }
     // Whether the connection can carry another request after drain(): the body is at its end, or
     // what is missing is known to be small and on its way. Looks at what is buffered, does not
     // wait.

@@ -87,6 +87,7 @@ struct server::state {
         place(state& s, connection& c) : state_(s), connection_(c) {
             state_.open.insert(&connection_);
             ++state_.per_peer[connection_.peer()];
+            state_.context.metrics.connections_accepted.add();
             state_.context.metrics.connections_open.add(1);
         }
         ~place() {

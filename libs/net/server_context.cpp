@@ -17,7 +17,9 @@ std::string status_class(int status) {
 }  // namespace
 
 server_metrics::server_metrics(obs::metrics& registry, std::string server)
-    : connections_open(registry.gauge("vora_http_connections_open", "Open HTTP connections.",
+    : connections_accepted(registry.counter("vora_http_connections_total",
+                                            "HTTP connections accepted.", {{"server", server}})),
+      connections_open(registry.gauge("vora_http_connections_open", "Open HTTP connections.",
                                       {{"server", server}})),
       received_bytes(registry.counter("vora_http_received_bytes_total",
                                       "Request body bytes received.", {{"server", server}})),
@@ -49,6 +51,14 @@ void server_metrics::request_done(const std::string& method, const std::string& 
 void server_metrics::refused(std::string_view reason) {
     registry_
         .counter("vora_http_refused_total", "Requests and connections refused before routing.",
+                 {{"server", server_}, {"reason", std::string(reason)}})
+        .add();
+}
+
+void server_metrics::cut(std::string_view reason) {
+    registry_
+        .counter("vora_http_connections_cut_total",
+                 "Connections ended because the peer was too slow or silent.",
                  {{"server", server_}, {"reason", std::string(reason)}})
         .add();
 }

@@ -22,7 +22,10 @@ class server_metrics {
     void request_done(const std::string& method, const std::string& route, int status,
                       double seconds);
     void refused(std::string_view reason);
+    // A connection that we ended because its peer was too slow or silent.
+    void cut(std::string_view reason);
 
+    obs::counter& connections_accepted;
     obs::gauge& connections_open;
     obs::counter& received_bytes;
     obs::counter& sent_bytes;

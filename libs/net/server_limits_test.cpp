@@ -67,6 +67,10 @@ std::size_t memory_peak_kib() {
     return kib;
 }
 
+std::string cut_once(const std::string& reason) {
+    return "vora_http_connections_cut_total{reason=\"" + reason + "\",server=\"test\"} 1";
+}
+
 TEST(server_time, answers_408_to_a_head_that_does_not_end) {
     server_options options;
     options.header_timeout = 40ms;
@@ -77,6 +81,7 @@ TEST(server_time, answers_408_to_a_head_that_does_not_end) {
     EXPECT_EQ(answer.field("Connection"), "close");
     client.end_sending();
     EXPECT_TRUE(client.closed_silently());
+    EXPECT_EQ(server.metric("vora_http_connections_cut_total{"), cut_once("header_timeout"));
 }
 
 TEST(server_time, a_dripping_head_does_not_win_time) {
@@ -100,6 +105,7 @@ TEST(server_time, closes_idle_connections_without_a_word) {
     running_server server(hello, options);
     raw_client fresh(server.port());
     EXPECT_TRUE(fresh.closed_silently());
+    EXPECT_EQ(server.metric("vora_http_connections_cut_total{"), cut_once("idle"));
     raw_client used(server.port());
     EXPECT_EQ(used.ask(ask_hello).status, 200);
     EXPECT_TRUE(used.closed_silently());
@@ -122,6 +128,9 @@ TEST(server_time, ends_a_body_that_drips) {
     auto answer = client.ask("drip");
     EXPECT_EQ(answer.status, 408);
     EXPECT_NE(answer.body.find("body_too_slow"), std::string::npos);
+    client.end_sending();
+    EXPECT_TRUE(client.closed_silently());
+    EXPECT_EQ(server.metric("vora_http_connections_cut_total{"), cut_once("body_too_slow"));
 }
 
 TEST(server_time, cuts_a_client_that_does_not_read) {
@@ -137,6 +146,7 @@ TEST(server_time, cuts_a_client_that_does_not_read) {
     server.await_metric("vora_http_connections_open{server=\"test\"} 1");
     server.await_metric("vora_http_connections_open{server=\"test\"} 0");
     EXPECT_LT(client.count(length), length);
+    EXPECT_EQ(server.metric("vora_http_connections_cut_total{"), cut_once("answer_too_slow"));
 }
 
 // Nobody is fast enough here, so that neither end has to sleep to be too slow.
@@ -406,6 +416,16 @@ TEST(server_caps, turns_connections_away_beyond_the_total) {
     EXPECT_EQ(a.receive().status, 200);
 }
 
+TEST(server_caps, the_defaults_are_what_the_documentation_says) {
+    const server_options defaults;
+    EXPECT_EQ(defaults.header_timeout, 10s);
+    EXPECT_EQ(defaults.idle_timeout, 60s);
+    EXPECT_EQ(defaults.rate_bytes_per_s_min, 1024u);
+    EXPECT_EQ(defaults.rate_grace, 30s);
+    EXPECT_EQ(defaults.header_bytes_max, 16u << 10);
+    EXPECT_EQ(defaults.header_fields_max, 100u);
+}
+
 TEST(server_caps, an_idle_connection_makes_room) {
     server_options options;
     options.connections_max = 2;
@@ -427,6 +447,8 @@ TEST(server_caps, turns_one_peer_away_beyond_its_share) {
     raw_client first(server.port());
     EXPECT_EQ(first.ask(ask_hello).status, 200);
     EXPECT_EQ(raw_client(server.port()).receive().status, 503);
+    EXPECT_EQ(server.metric("vora_http_refused_total{"),
+              "vora_http_refused_total{reason=\"peer_connections_max\",server=\"test\"} 1");
     EXPECT_EQ(first.ask(ask_hello).status, 200);
     first.close();
     server.await_metric("vora_http_connections_open{server=\"test\"} 0");

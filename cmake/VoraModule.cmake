@@ -4,7 +4,8 @@
 #   vora_library(NAME upload_core SOURCES ... DEPS vora_base)            -> target vora_upload_core
 #   vora_test(NAME base_test SOURCES x_test.cpp DEPS vora_base)          -> ctest "base_test"
 #   vora_executable(NAME vora SOURCES main.cpp DEPS ...)
-#   vora_fuzzer(NAME gate_fuzz SOURCES gate_fuzz.cpp DEPS vora_net)      (only with -DVORA_FUZZ=ON)
+#   vora_fuzzer(NAME gate_fuzz SOURCES gate_fuzz.cpp DEPS vora_net)      (only with -DVORA_FUZZ=ON;
+#                                           LONG: by ./vora fuzz only, not in every test run)
 #
 # Test name suffixes say what a test needs: _test nothing, _ffmpeg_test ffmpeg.
 option(VORA_FUZZ "build the libFuzzer targets" OFF)
@@ -12,6 +13,8 @@ set(VORA_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloa
                   -Wimplicit-fallthrough -Werror)
 set_property(GLOBAL PROPERTY VORA_LINK_EDGES "")
 add_custom_target(all_tests)
+add_custom_target(all_fuzzers)
+add_custom_target(ci_fuzzers)
 
 if(VORA_SANITIZE)
   list(JOIN VORA_SANITIZE "," vora_sanitizers)
@@ -68,12 +71,19 @@ function(vora_fuzzer)
   if(NOT VORA_FUZZ)
     return()
   endif()
-  cmake_parse_arguments(ARG "" "NAME" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "LONG" "NAME" "SOURCES;DEPS" ${ARGN})
   add_executable(${ARG_NAME} ${ARG_SOURCES})
   target_link_libraries(${ARG_NAME} PRIVATE ${ARG_DEPS})
   target_link_options(${ARG_NAME} PRIVATE -fsanitize=fuzzer)
   vora_configure_target(${ARG_NAME})
-  set_target_properties(${ARG_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+  add_dependencies(all_fuzzers ${ARG_NAME})
+  set(directory ${CMAKE_BINARY_DIR}/fuzz)
+  if(ARG_LONG)
+    string(APPEND directory /long)
+  else()
+    add_dependencies(ci_fuzzers ${ARG_NAME})
+  endif()
+  set_target_properties(${ARG_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${directory})
 endfunction()
 
 function(vora_write_link_edges)

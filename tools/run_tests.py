@@ -13,6 +13,8 @@ import sys
 import time
 from pathlib import Path
 
+import run_fuzzers
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 JOBS = str(os.cpu_count() or 2)
@@ -144,6 +146,18 @@ def run_pytest(run, arguments):
     run.count(counts.get("passed", 0), failed, counts.get("skipped", 0))
 
 
+FUZZ_SECONDS = 30
+
+
+def stage_fuzz(run):
+    if not build(run, "fuzz", BUILD / "fuzz", ["ci_fuzzers"]):
+        return
+    passed, failed = run_fuzzers.run_all(FUZZ_SECONDS)
+    run.count(passed, failed)
+    if passed + failed == 0:
+        run.broken.append("no fuzz targets")
+
+
 STAGES = [
     ("web", stage_web),
     ("build release", lambda run: build(run, "release", BUILD, ["all"])),
@@ -153,6 +167,7 @@ STAGES = [
     ("unit tests asan", lambda run: run_gtests(
         run, BUILD / "asan", {"ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
                               "UBSAN_OPTIONS": "print_stacktrace=1"})),
+    ("fuzz", stage_fuzz),
     ("end to end", lambda run: run_pytest(run, ["tests/e2e"])),
 ]
 

@@ -13,6 +13,7 @@
 #include "libs/obs/log.hpp"
 #include "libs/obs/metrics.hpp"
 #include "services/all/data_dir.hpp"
+#include "services/all/event_engine.hpp"
 #include "services/all/health.hpp"
 #include "services/dashboard/app.hpp"
 #include "services/gateway/app.hpp"
@@ -36,6 +37,7 @@ struct platform_config::services {
     worker::config worker;
     gateway::config gateway;
     dashboard::config dashboard;
+    event_engine_config events_engine;
 };
 
 platform_config::platform_config() : parts(std::make_unique<services>()) {}
@@ -59,6 +61,7 @@ void platform_config::bind(config::schema& s) {
     parts->worker.bind(s);
     parts->gateway.bind(s);
     parts->dashboard.bind(s);
+    parts->events_engine.bind(s);
 }
 
 namespace {
@@ -174,6 +177,7 @@ struct platform::state {
     net::server internal;
     net::server admin;
     std::unique_ptr<durable::embedded_engine> engine;
+    std::unique_ptr<event_engine> events_engine;  // .client() is the events' ClickHouse
     std::unique_ptr<upload::app> uploads;
     std::unique_ptr<metadata::app> videos;
     std::unique_ptr<worker::app> media;
@@ -191,6 +195,9 @@ void platform::state::wire() {
         ex, pool, clock, workflow::registry(),
         durable::embedded_engine_options{.db_path = dir.file("db/workflow.sqlite")},
         log.for_service("workflow"), metrics);
+
+    events_engine = or_throw(event_engine::create(ex, pool, parts.events_engine, dir.path(),
+                                                  log.for_service("events"), metrics));
 
     parts.upload.public_url = parts.metadata.public_upload_url;
     parts.upload.hook_url = internal_url + "/internal/hooks/upload";
@@ -247,6 +254,7 @@ std::vector<dependency> platform::state::dependencies() {
         store_dependency("raw_store", raw),
         store_dependency("processed_store", processed),
         {"ffmpeg", false, [this] { return ffmpeg_ready(*media); }},
+        {"event_engine", false, [this] { return events_engine->readiness(); }},
     };
 }
 
@@ -263,6 +271,7 @@ task<result<void>> platform::state::start_services() {
     }
     co_await media->start();
     videos->start();
+    events_engine->start();
     for (auto* server : {&internal, &admin, &front}) {
         if (auto r = server->start(); !r) {
             co_return fail(r.error());
@@ -281,6 +290,7 @@ task<> platform::state::stop() {
     co_await videos->stop();
     co_await uploads->stop();
     co_await engine->stop();
+    co_await events_engine->stop();
     co_await internal.stop();
     co_await admin.stop();
 }

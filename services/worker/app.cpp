@@ -44,14 +44,15 @@ durable::activity_worker_options worker_options(const char* queue, std::int64_t 
 struct app::state {
     state(executor ex, blocking_pool& pool, blob::reader& raw, blob::reader& processed_reader,
           blob::writer& processed, blob::remover& processed_remover,
-          durable::activity_source& source, obs::logger l, obs::metrics& metrics, const config& c)
+          durable::activity_source& source, obs::logger l, obs::metrics& metrics, const config& c,
+          blob::free_space* space)
         : log(std::move(l)),
           tools(pool, tool_options(c)),
           scratch(pool, c.scratch_dir),
           probes(raw, tools, scratch, pool),
           encodes(raw, processed_reader, processed, tools, scratch, pool, encode_settings(c)),
           activities(probes, encodes, processed_reader, processed, processed_remover, board, log,
-                     metrics),
+                     metrics, space),
           heavy(ex, source, activities.heavy(),
                 worker_options(contracts::encode.task_queue, c.concurrency), log),
           light(ex, source, activities.light(),
@@ -72,9 +73,11 @@ struct app::state {
 
 app::app(executor ex, blocking_pool& pool, blob::reader& raw, blob::reader& processed_reader,
          blob::writer& processed, blob::remover& processed_remover,
-         durable::activity_source& source, obs::logger log, obs::metrics& metrics, config c)
+         durable::activity_source& source, obs::logger log, obs::metrics& metrics, config c,
+         blob::free_space* space)
     : state_(std::make_unique<state>(std::move(ex), pool, raw, processed_reader, processed,
-                                     processed_remover, source, std::move(log), metrics, c)) {}
+                                     processed_remover, source, std::move(log), metrics, c,
+                                     space)) {}
 
 app::~app() = default;
 

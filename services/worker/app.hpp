@@ -4,6 +4,7 @@
 
 #include "libs/base/async.hpp"
 #include "libs/blob/blob.hpp"
+#include "libs/blob/free_space.hpp"
 #include "libs/durable/worker/activity.hpp"
 #include "libs/obs/log.hpp"
 #include "libs/obs/metrics.hpp"
@@ -25,7 +26,7 @@ class app {
     // raw and processed references may be one object. All outlive the app.
     app(executor ex, blocking_pool& pool, blob::reader& raw, blob::reader& processed_reader,
         blob::writer& processed, blob::remover& processed_remover, durable::activity_source& source,
-        obs::logger log, obs::metrics& metrics, config c);
+        obs::logger log, obs::metrics& metrics, config c, blob::free_space* space = nullptr);
     ~app();
 
     // Ends strays of an earlier run, empties the scratch directory, then begins to poll.

@@ -68,12 +68,18 @@ class fake_source final : public durable::activity_source {
     wake_signal changed_;
 };
 
+struct fake_free_space final : blob::free_space {
+    task<blob::room> look(std::uint64_t) override { co_return left; }
+    blob::room left = blob::room::ample;
+};
+
 struct app_bench {
     explicit app_bench(config c = {}) : source(bench.loop.executor()) {
         c.scratch_dir = bench.directory / "app-scratch";
         c.preset = c.preset.empty() ? "ultrafast" : c.preset;
         worker = std::make_unique<app>(bench.loop.executor(), bench.pool, bench.raw, bench.store,
-                                       bench.store, bench.store, source, obs::logger(), metrics, c);
+                                       bench.store, bench.store, source, obs::logger(), metrics, c,
+                                       &space);
         bench.loop.run_until_done(worker->start());
     }
     ~app_bench() {
@@ -95,6 +101,7 @@ struct app_bench {
 
     media_bench bench;
     fake_source source;
+    fake_free_space space;
     obs::metrics metrics;
     std::unique_ptr<app> worker;
     int number = 0;
@@ -187,6 +194,32 @@ TEST(worker_config, binds_its_keys) {
     EXPECT_EQ(c.ffmpeg, "/opt/ffmpeg");
     EXPECT_EQ(c.concurrency, 3);
     EXPECT_FALSE(s.set("worker.concurrency", "0", "flag"));
+}
+
+TEST(worker_app, an_encode_waits_while_the_disk_is_nearly_full_and_says_so) {
+    app_bench a;
+    a.bench.make("u/a.mp4", clip_words);
+    auto facts = a.run(contracts::probe, {"id", "u/a.mp4", {}});
+    ASSERT_TRUE(facts) << facts.error().type;
+    contracts::encode_input in;
+    in.video_id = "id";
+    in.source_key = "u/a.mp4";
+    in.output_prefix = "id/";
+    in.plan = a.bench.plan(*facts, {"320x240"});
+    a.space.left = blob::room::low;
+    a.source.add(contracts::encode, in, "waiting");
+    const auto told = [&]() -> task<> {
+        while (a.source.beats.empty() ||
+               a.source.beats.back().find("waiting_for_disk_space") == std::string::npos) {
+            co_await sleep_for(5ms);
+        }
+    };
+    a.bench.loop.run_until_done(told());
+    EXPECT_FALSE(a.source.answers.contains("waiting"));
+    EXPECT_NE(a.metrics.expose().find("vora_worker_encodes_waiting_for_disk 1"), std::string::npos);
+    a.space.left = blob::room::ample;
+    a.bench.loop.run_until_done(a.source.wait_for("waiting"));
+    EXPECT_TRUE(a.source.answers.at("waiting").has_value());
 }
 
 }  // namespace

@@ -57,7 +57,8 @@ task<> heartbeat_board::run() {
 
 media_activities::media_activities(prober& probes, encoder& encodes, blob::reader& processed_reader,
                                    blob::writer& processed, blob::remover& processed_remover,
-                                   heartbeat_board& board, obs::logger log, obs::metrics& metrics)
+                                   heartbeat_board& board, obs::logger log, obs::metrics& metrics,
+                                   blob::free_space* space)
     : probes_(probes),
       encodes_(encodes),
       processed_reader_(processed_reader),
@@ -65,7 +66,8 @@ media_activities::media_activities(prober& probes, encoder& encodes, blob::reade
       processed_remover_(processed_remover),
       board_(board),
       log_(std::move(log)),
-      metrics_(metrics) {}
+      metrics_(metrics),
+      space_(space) {}
 
 durable::activity_registry media_activities::heavy() {
     durable::activity_registry registry;
@@ -128,10 +130,45 @@ task<outcome<contracts::probe_facts>> media_activities::probe(activity_context& 
     co_return *facts;
 }
 
+task<media_result<>> media_activities::wait_for_room(const std::string& video_id, attempt& a) {
+    if (space_ == nullptr) {
+        co_return media_result<>{};
+    }
+    constexpr auto look_every = 1s;
+    constexpr int looks_max = 300;
+    auto& waiting = metrics_.gauge("vora_worker_encodes_waiting_for_disk",
+                                   "Encodes that wait because the disk is nearly full");
+    for (int look = 0; look < looks_max; ++look) {
+        const auto left = co_await space_->look(0);
+        if (left == blob::room::ample) {
+            co_return media_result<>{};
+        }
+        if (a.should_stop()) {
+            co_return stopped();
+        }
+        if (look == 0) {
+            log_.warn("encode_waits_for_disk", {{"video", video_id}});
+        }
+        a.progress("waiting_for_disk_space", 0, -1);
+        waiting.add(1);
+        struct leave {
+            obs::gauge& g;
+            ~leave() { g.add(-1); }
+        } const guard{waiting};
+        co_await sleep_for(look_every);
+    }
+    co_return std::unexpected(
+        media_failure{"storage_unavailable", "the disk is nearly full", true});
+}
+
 task<outcome<contracts::encode_result>> media_activities::encode(activity_context& ctx,
                                                                  contracts::encode_input in) {
     heartbeat_board::entry attempt(board_, ctx);
     const auto video_id = in.video_id;
+    auto room = co_await wait_for_room(video_id, attempt);
+    if (!room) {
+        co_return failed(ctx, video_id, room.error());
+    }
     log_.info("encode_started", {{"video", video_id},
                                  {"attempt", ctx.info().attempt},
                                  {"rungs", in.plan.rungs.size()},

@@ -4,6 +4,7 @@
 #include "contracts/activities/media.hpp"
 #include "libs/base/async.hpp"
 #include "libs/blob/blob.hpp"
+#include "libs/blob/free_space.hpp"
 #include "libs/durable/worker/activity.hpp"
 #include "libs/obs/log.hpp"
 #include "libs/obs/metrics.hpp"
@@ -46,7 +47,8 @@ class media_activities {
     // All outlive it.
     media_activities(prober& probes, encoder& encodes, blob::reader& processed_reader,
                      blob::writer& processed, blob::remover& processed_remover,
-                     heartbeat_board& board, obs::logger log, obs::metrics& metrics);
+                     heartbeat_board& board, obs::logger log, obs::metrics& metrics,
+                     blob::free_space* space = nullptr);
 
     // Of the queue "media": encodes, the heavy ones.
     durable::activity_registry heavy();
@@ -62,6 +64,9 @@ class media_activities {
                                                        contracts::publish_input in);
     task<durable::outcome<contracts::nothing>> cleanup(durable::activity_context& ctx,
                                                        contracts::cleanup_input in);
+    // While the disk is nearly full no encode begins. storage_unavailable after five minutes: the
+    // workflow tries again within its retry budget.
+    task<media_result<>> wait_for_room(const std::string& video_id, attempt& a);
     std::unexpected<durable::failure> failed(const durable::activity_context& ctx,
                                              const std::string& video_id, const media_failure& f);
 
@@ -73,6 +78,7 @@ class media_activities {
     heartbeat_board& board_;
     obs::logger log_;
     obs::metrics& metrics_;
+    blob::free_space* space_;
 };
 
 }  // namespace vora::worker

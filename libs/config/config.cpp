@@ -72,14 +72,19 @@ std::string text_of(const toml::node& node) {
     return out.str();
 }
 
-void flatten(const toml::table& table, const std::string& prefix,
-             std::vector<std::pair<std::string, std::string>>& out) {
+struct file_value {
+    std::string key;
+    std::string value;
+    std::uint32_t line = 0;
+};
+
+void flatten(const toml::table& table, const std::string& prefix, std::vector<file_value>& out) {
     for (const auto& [key, node] : table) {
         const auto full = prefix + std::string(key.str());
         if (const auto* inner = node.as_table()) {
             flatten(*inner, full + ".", out);
         } else {
-            out.emplace_back(full, text_of(node));
+            out.push_back({full, text_of(node), node.source().begin.line});
         }
     }
 }
@@ -187,46 +192,54 @@ std::string schema::nearest(const std::string& key) const {
 
 result<void> schema::set(const std::string& key, const std::string& value,
                          const std::string& source) {
+    return set_from(key, value, source, source);
+}
+
+result<void> schema::set_from(const std::string& key, const std::string& value,
+                              const std::string& source, const std::string& place) {
     const auto found = bindings_.find(key);
     if (found == bindings_.end()) {
         const auto near = nearest(key);
         return fail(errc::invalid_argument, "unknown_config_key",
-                    "unknown key \"" + key + "\" (" + source + ")" +
+                    "unknown key \"" + key + "\" (" + place + ")" +
                         (near.empty() ? "" : ": did you mean \"" + near + "\"?"));
     }
     if (auto r = found->second.set(value); !r) {
         return fail(errc::invalid_argument, "bad_config_value",
-                    key + " (" + source + ") " + r.error().detail +
+                    key + " (" + place + ") " + r.error().detail +
                         (found->second.secret ? "" : ", not \"" + value + "\""));
     }
     found->second.source = source;
     return {};
 }
 
-result<void> schema::load_toml(const std::string& path) {
-    if (!std::filesystem::exists(path)) {
-        return {};
+void schema::load_toml(const std::string& path, errors& wrong) {
+    std::error_code unreadable;
+    if (!std::filesystem::exists(path, unreadable)) {
+        return;
     }
-    std::vector<std::pair<std::string, std::string>> values;
+    std::vector<file_value> values;
     try {
         flatten(toml::parse_file(path), "", values);
     } catch (const toml::parse_error& e) {
         std::ostringstream where;
         where << e.source().begin;
-        return fail(errc::invalid_argument, "bad_config_file",
-                    path + ": " + std::string(e.description()) + " at " + where.str());
+        wrong.push_back({errc::invalid_argument, "bad_config_file",
+                         path + ": " + std::string(e.description()) + " at " + where.str()});
+        return;
     }
-    for (const auto& [key, value] : values) {
-        if (auto r = set(key, value, "vora.toml"); !r) {
-            return r;
+    std::ranges::sort(values, {}, &file_value::line);
+    for (const auto& v : values) {
+        const auto place = "vora.toml line " + std::to_string(v.line);
+        if (auto r = set_from(v.key, v.value, "vora.toml", place); !r) {
+            wrong.push_back(r.error());
         }
     }
-    return {};
 }
 
 // VORA_URL, VORA_TOKEN and the like belong to nobody's section and are left alone; a name within a
 // known section that is no key is a mistake.
-result<void> schema::load_environment(const char* const* environment) {
+void schema::load_environment(const char* const* environment, errors& wrong) {
     std::map<std::string, std::string> keys;
     std::map<std::string, std::string> sections;
     for (const auto& [key, b] : bindings_) {
@@ -254,29 +267,35 @@ result<void> schema::load_environment(const char* const* environment) {
         if (key.empty()) {
             continue;
         }
-        if (auto r = set(key, std::string(line.substr(equals + 1)), "environment"); !r) {
-            return r;
+        const auto place = "environment, " + name;
+        if (auto r = set_from(key, std::string(line.substr(equals + 1)), "environment", place);
+            !r) {
+            wrong.push_back(r.error());
         }
     }
-    return {};
+}
+
+std::vector<error> schema::load_all(const std::string& toml_path, const char* const* environment,
+                                    const std::vector<std::string>& flags) {
+    errors wrong;
+    load_toml(toml_path, wrong);
+    load_environment(environment, wrong);
+    for (const auto& flag : flags) {
+        const auto equals = flag.find('=');
+        if (equals == std::string::npos) {
+            wrong.push_back({errc::invalid_argument, "bad_flag", "--" + flag + " needs =value"});
+        } else if (auto r = set(flag.substr(0, equals), flag.substr(equals + 1), "flag"); !r) {
+            wrong.push_back(r.error());
+        }
+    }
+    return wrong;
 }
 
 result<void> schema::load(const std::string& toml_path, const char* const* environment,
                           const std::vector<std::string>& flags) {
-    if (auto r = load_toml(toml_path); !r) {
-        return r;
-    }
-    if (auto r = load_environment(environment); !r) {
-        return r;
-    }
-    for (const auto& flag : flags) {
-        const auto equals = flag.find('=');
-        if (equals == std::string::npos) {
-            return fail(errc::invalid_argument, "bad_flag", "--" + flag + " needs =value");
-        }
-        if (auto r = set(flag.substr(0, equals), flag.substr(equals + 1), "flag"); !r) {
-            return r;
-        }
+    auto wrong = load_all(toml_path, environment, flags);
+    if (!wrong.empty()) {
+        return fail(std::move(wrong.front()));
     }
     return {};
 }

@@ -32,6 +32,9 @@ class schema {
     // "section.key=value".
     result<void> load(const std::string& toml_path, const char* const* environment,
                       const std::vector<std::string>& flags);
+    // The same to the end: everything that is wrong, each with its place ("vora.toml line 3").
+    std::vector<error> load_all(const std::string& toml_path, const char* const* environment,
+                                const std::vector<std::string>& flags);
     result<void> set(const std::string& key, const std::string& value, const std::string& source);
 
     struct entry {
@@ -50,8 +53,11 @@ class schema {
         std::function<result<void>(const std::string&)> set;
         std::function<std::string()> get;
     };
-    result<void> load_toml(const std::string& path);
-    result<void> load_environment(const char* const* environment);
+    using errors = std::vector<error>;
+    void load_toml(const std::string& path, errors& wrong);
+    void load_environment(const char* const* environment, errors& wrong);
+    result<void> set_from(const std::string& key, const std::string& value,
+                          const std::string& source, const std::string& place);
     std::string nearest(const std::string& key) const;
     void bind(const std::string& key, binding b);
     std::map<std::string, binding> bindings_;

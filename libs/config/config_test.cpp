@@ -76,5 +76,20 @@ TEST_F(config_test, bad_values_are_refused) {
     }
 }
 
+TEST_F(config_test, everything_that_is_wrong_is_told_with_its_place) {
+    write("[upload]\nexpiry_s = 5\nsize_max_bytes = -1\n\nnonsense = true\n");
+    const char* environment[] = {"VORA_SERVER_OPEN=perhaps", nullptr};
+    const auto wrong =
+        s.load_all(path, environment, {"limits.cpu_factor_max=x", "upload.expiry_s"});
+    ASSERT_EQ(wrong.size(), 5u);
+    EXPECT_NE(wrong[0].detail.find("upload.size_max_bytes (vora.toml line 3)"), std::string::npos);
+    EXPECT_NE(wrong[1].detail.find("upload.nonsense"), std::string::npos);
+    EXPECT_NE(wrong[1].detail.find("vora.toml line 5"), std::string::npos);
+    EXPECT_NE(wrong[2].detail.find("VORA_SERVER_OPEN"), std::string::npos);
+    EXPECT_NE(wrong[3].detail.find("limits.cpu_factor_max (flag)"), std::string::npos);
+    EXPECT_NE(wrong[4].detail.find("needs =value"), std::string::npos);
+    EXPECT_EQ(values.expiry, std::chrono::seconds(5)) << "what is right counts";
+}
+
 }  // namespace
 }  // namespace vora::config

@@ -1,3 +1,4 @@
+#include "cli/connection.hpp"
 #include "cli/progress.hpp"
 #include "cli/resume_store.hpp"
 #include "cli/tus_upload.hpp"
@@ -26,6 +27,28 @@ TEST(progress, a_transfer_of_nothing_is_complete) {
 
 TEST(tus_upload, the_id_is_the_last_segment_of_the_location) {
     EXPECT_EQ(upload_id_of("http://h:1/files/abc123?grant=x/y"), "abc123");
+}
+
+TEST(error_of, one_table_for_all_answers) {
+    const auto of = [](int status, std::string body = {}) {
+        net::client_response r;
+        r.status = status;
+        r.body = std::move(body);
+        return error_of(r);
+    };
+    EXPECT_EQ(of(404).code, errc::not_found);
+    EXPECT_EQ(of(410).code, errc::not_found);
+    EXPECT_EQ(of(401).code, errc::unauthenticated);
+    EXPECT_EQ(of(423).code, errc::aborted);
+    EXPECT_EQ(of(413).code, errc::resource_exhausted);
+    EXPECT_EQ(of(507).code, errc::unavailable) << "worth waiting for";
+    EXPECT_EQ(of(403).code, errc::failed_precondition);
+    EXPECT_EQ(of(503).reason, "http_503");
+    const auto told = of(409, R"({"code":"wrong_state","detail":"not so"})");
+    EXPECT_EQ(told.reason, "wrong_state");
+    EXPECT_EQ(told.detail, "not so");
+    EXPECT_EQ(of(500, R"({"code":7,"detail":null})").reason, "http_500");
+    EXPECT_EQ(of(500, "[1]").reason, "http_500");
 }
 
 struct resume_store_test : testing::Test {

@@ -46,6 +46,27 @@ result<connection> from_data_dir(const std::string& dir) {
 
 }  // namespace
 
+error error_of(const net::client_response& answer) {
+    const auto status = answer.status;
+    const auto kind = status == 404 || status == 410   ? errc::not_found
+                      : status == 401                  ? errc::unauthenticated
+                      : status == 409 || status == 423 ? errc::aborted
+                      : status == 413                  ? errc::resource_exhausted
+                      : status >= 500                  ? errc::unavailable
+                                                       : errc::failed_precondition;
+    error e{kind, "http_" + std::to_string(status), {}};
+    const auto json = nlohmann::json::parse(answer.body, nullptr, false);
+    const auto text = [&json](const char* key) {
+        const auto found = json.find(key);
+        return found != json.end() && found->is_string() ? found->get<std::string>() : "";
+    };
+    if (json.is_object()) {
+        e.reason = text("code").empty() ? e.reason : text("code");
+        e.detail = text("detail");
+    }
+    return e;
+}
+
 result<connection> find_server(const std::string& data_dir) {
     if (!data_dir.empty()) {
         return from_data_dir(data_dir);
@@ -76,19 +97,11 @@ task<result<nlohmann::json>> call(net::client& client, const connection& server,
     if (!answer) {
         co_return fail(answer.error());
     }
-    auto json = nlohmann::json::parse(answer->body, nullptr, false);
     if (answer->status >= 200 && answer->status < 300) {
+        auto json = nlohmann::json::parse(answer->body, nullptr, false);
         co_return json.is_discarded() ? nlohmann::json(nullptr) : std::move(json);
     }
-    const bool is_problem = json.is_object() && json.contains("code");
-    const auto code =
-        is_problem ? json.value("code", "") : "http_" + std::to_string(answer->status);
-    const auto detail = is_problem ? json.value("detail", "") : "";
-    const auto kind = answer->status == 404   ? errc::not_found
-                      : answer->status == 401 ? errc::unauthenticated
-                      : answer->status >= 500 ? errc::unavailable
-                                              : errc::failed_precondition;
-    co_return fail(kind, code, detail);
+    co_return fail(error_of(*answer));
 }
 
 std::string in_words(const error& e) {

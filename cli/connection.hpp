@@ -18,6 +18,11 @@ struct connection {
 
 result<connection> find_server(const std::string& data_dir);
 
+// An answer that is no success, as an error with the problem's code and detail. The kind follows
+// the status alone, the same for API and uploads: 404 and 410 not_found, 401 unauthenticated, 409
+// and 423 aborted, 413 resource_exhausted, 5xx unavailable, else failed_precondition.
+error error_of(const net::client_response& answer);
+
 // One API call. `answer` is the parsed body (null when empty). A problem answer becomes an error
 // with its code and detail.
 task<result<nlohmann::json>> call(net::client& client, const connection& server, std::string method,

@@ -39,23 +39,6 @@ class file_piece final : public net::body_source {
     std::uint64_t left_;
 };
 
-std::string problem_detail(const net::client_response& answer) {
-    const auto json = nlohmann::json::parse(answer.body, nullptr, false);
-    return json.is_object() ? json.value("detail", "") : "";
-}
-
-error error_of(const net::client_response& answer) {
-    const auto json = nlohmann::json::parse(answer.body, nullptr, false);
-    const auto code = json.is_object() ? json.value("code", "") : "";
-    const auto kind = answer.status == 404 || answer.status == 410   ? errc::not_found
-                      : answer.status >= 500                         ? errc::unavailable
-                      : answer.status == 409 || answer.status == 423 ? errc::aborted
-                      : answer.status == 413                         ? errc::resource_exhausted
-                                                                     : errc::failed_precondition;
-    return {kind, code.empty() ? "http_" + std::to_string(answer.status) : code,
-            problem_detail(answer)};
-}
-
 bool is_worth_a_retry(const error& e) {
     return e.code == errc::unavailable || e.code == errc::deadline_exceeded ||
            e.code == errc::aborted;

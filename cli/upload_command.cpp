@@ -63,8 +63,10 @@ class upload_session {
                 }
                 co_return result<void>{};
             }
-            if (offset.error().code != errc::not_found &&
-                offset.error().code != errc::failed_precondition) {
+            // Gone, or the grant in its URL no longer counts: the file is uploaded anew.
+            const auto why = offset.error().code;
+            if (why != errc::not_found && why != errc::unauthenticated &&
+                why != errc::failed_precondition) {
                 co_return fail(offset.error());
             }
             store_.forget(key_);

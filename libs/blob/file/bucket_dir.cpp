@@ -163,7 +163,7 @@ object_info make_info(const std::string& key, const struct ::stat& s) {
     return {key, static_cast<std::uint64_t>(s.st_size), tag.data(), from_unix_ms(ms)};
 }
 
-bucket_dir::bucket_dir(std::string root) : root_(std::move(root)) {
+bucket_dir::bucket_dir(std::string root, bool tidy) : root_(std::move(root)) {
     while (root_.size() > 1 && root_.ends_with('/')) {
         root_.pop_back();
     }
@@ -174,7 +174,9 @@ bucket_dir::bucket_dir(std::string root) : root_(std::move(root)) {
     }
     ::mkdir((root_ + "/" + std::string(temporary_dir)).c_str(), 0700);
     ::mkdir((root_ + "/" + std::string(multipart_dir_name)).c_str(), 0700);
-    clear_temporaries();
+    if (tidy) {
+        clear_temporaries();
+    }
 }
 
 void bucket_dir::clear_temporaries() {

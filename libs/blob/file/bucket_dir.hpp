@@ -18,8 +18,9 @@ namespace vora::blob {
 
 class bucket_dir {
  public:
-    // Makes the directories. A root that cannot be made shows in the first call, as unavailable.
-    explicit bucket_dir(std::string root);
+    // Makes the directories; `tidy`: clears what dead processes left. A root that cannot be made
+    // shows in the first call, as unavailable.
+    explicit bucket_dir(std::string root, bool tidy = true);
 
     struct opened {
         posix::unique_fd fd;

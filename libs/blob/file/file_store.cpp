@@ -8,7 +8,7 @@
 namespace vora::blob {
 
 struct file_store::state {
-    explicit state(std::string root) : bucket(std::move(root)), multipart(bucket) {}
+    state(std::string root, bool tidy) : bucket(std::move(root), tidy), multipart(bucket, tidy) {}
     bucket_dir bucket;
     multipart_dir multipart;
 };
@@ -51,8 +51,8 @@ class file_stream final : public object_stream {
 
 }  // namespace
 
-file_store::file_store(std::string root_dir, blocking_pool& pool)
-    : state_(std::make_shared<state>(std::move(root_dir))), pool_(pool) {}
+file_store::file_store(std::string root_dir, blocking_pool& pool, bool tidy)
+    : state_(std::make_shared<state>(std::move(root_dir), tidy)), pool_(pool) {}
 
 file_store::~file_store() = default;
 

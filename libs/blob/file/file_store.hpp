@@ -16,8 +16,9 @@ namespace vora::blob {
 
 class file_store final : public reader, public writer, public remover {
  public:
-    // Makes the directory where it is missing and clears what dead processes left half-written.
-    file_store(std::string root_dir, blocking_pool& pool);
+    // Makes the directory where it is missing and, if `tidy`, clears what dead processes left
+    // half-written.
+    file_store(std::string root_dir, blocking_pool& pool, bool tidy = true);
     ~file_store() override;
     file_store(const file_store&) = delete;
 

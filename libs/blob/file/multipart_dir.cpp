@@ -127,8 +127,10 @@ result<std::uint64_t> total_of(const std::vector<part_info>& wanted,
 
 }  // namespace
 
-multipart_dir::multipart_dir(bucket_dir& bucket) : bucket_(bucket) {
-    clear_abandoned();
+multipart_dir::multipart_dir(bucket_dir& bucket, bool tidy) : bucket_(bucket) {
+    if (tidy) {
+        clear_abandoned();
+    }
 }
 
 // A crash between begin() and the caller's note of the id leaves a multipart that nobody knows. It

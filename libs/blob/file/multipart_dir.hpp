@@ -24,7 +24,7 @@ namespace vora::blob {
 
 class multipart_dir {
  public:
-    explicit multipart_dir(bucket_dir& bucket);
+    explicit multipart_dir(bucket_dir& bucket, bool tidy = true);
 
     result<std::string> begin(const std::string& key, std::uint64_t part_bytes);
     result<part_info> put_part(const std::string& key, const std::string& id, std::uint32_t number,

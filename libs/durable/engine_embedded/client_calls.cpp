@@ -24,20 +24,8 @@ std::uint64_t random_seed() {
     return seed | 1;  // zero means none in a history
 }
 
-run_description description_of(const run_row& row) {
-    run_description d;
-    d.workflow_id = row.workflow_id;
-    d.run_id = row.run_id;
-    d.workflow_type = row.workflow_type;
-    d.status = row.status;
-    d.started = row.started;
-    d.closed = row.closed;
-    d.last_failure = row.cause;
-    return d;
-}
-
 run_description description_of(const open_run& run) {
-    run_description d = description_of(run.row);
+    run_description d = sql::description_of(run.row);
     for (const auto& [seq, a] : run.activities) {
         d.pending_activities.push_back({a.type, a.attempt, a.heartbeat_details,
                                         a.last_failure ? a.last_failure->root().type : ""});
@@ -223,9 +211,30 @@ task<result<run_description>> embedded_engine::describe(std::string workflow_id)
         } else if (!*found) {
             answer.set(not_found());
         } else {
-            answer.set(description_of(**found));
+            answer.set(sql::description_of(**found));
         }
     });
+    co_return co_await answer.get();
+}
+
+task<result<std::vector<run_description>>> embedded_engine::list(run_query q) {
+    auto& s = *state_;
+    if (!s.running) {
+        co_return engine_stopped();
+    }
+    using descriptions = std::vector<run_description>;
+    auto found = std::make_shared<descriptions>();
+    deferred<result<descriptions>> answer(s.ex);
+    s.db.submit(
+        [q = std::move(q), found](SQLite::Database& d) {
+            found->clear();  // a batch that failed is run once more
+            for (const auto& row : sql::list_runs(d, q)) {
+                found->push_back(sql::description_of(row));
+            }
+        },
+        [found, answer](const result<void>& r) {
+            answer.set(r ? result<descriptions>(std::move(*found)) : fail(r.error()));
+        });
     co_return co_await answer.get();
 }
 

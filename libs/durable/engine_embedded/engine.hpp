@@ -27,6 +27,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace vora::durable {
 
@@ -40,6 +41,18 @@ struct embedded_engine_options {
                                  30};  // histories of closed runs; their ids stay known for good
     int lost_attempts_max =
         5;  // of one activity: it kills the process, then it fails "worker_lost"
+};
+
+// Newest first. A page is followed by the one after its last run.
+struct run_query {
+    std::optional<run_status> status;
+    std::string id_prefix;  // of the workflow id; empty: all
+    struct position {
+        timestamp started;
+        std::string workflow_id;
+    };
+    std::optional<position> after;
+    std::size_t count_max = 50;
 };
 
 class embedded_engine final : public client, public activity_source {
@@ -65,6 +78,8 @@ class embedded_engine final : public client, public activity_source {
     task<result<void>> cancel(std::string workflow_id) override;
     task<result<void>> terminate(std::string workflow_id, std::string reason) override;
     task<result<run_description>> describe(std::string workflow_id) override;
+    // Open and closed ones, without their pending activities.
+    task<result<std::vector<run_description>>> list(run_query q);
     // The history as JSON, for replay_history (history.hpp).
     task<result<std::string>> history(std::string workflow_id);
 

@@ -321,6 +321,45 @@ std::vector<history_event> load_history(SQLite::Database& db, const std::string&
     return events;
 }
 
+std::vector<run_row> list_runs(SQLite::Database& db, const run_query& q) {
+    std::string text = std::string(select_runs_sql) + " WHERE workflow_id >= ?";
+    text += q.id_prefix.empty() ? "" : " AND workflow_id < ?";
+    text += q.status ? " AND status = ?" : "";
+    text += q.after ? " AND (started_ms, workflow_id) < (?, ?)" : "";
+    text += " ORDER BY started_ms DESC, workflow_id DESC LIMIT ?";
+    SQLite::Statement s(db, text);
+    int n = 0;
+    s.bind(++n, q.id_prefix);
+    if (!q.id_prefix.empty()) {
+        s.bind(++n, q.id_prefix + "\x7f");  // ids are ASCII
+    }
+    if (q.status) {
+        s.bind(++n, static_cast<int>(*q.status));
+    }
+    if (q.after) {
+        s.bind(++n, as_ms(q.after->started));
+        s.bind(++n, q.after->workflow_id);
+    }
+    s.bind(++n, static_cast<std::int64_t>(q.count_max));
+    std::vector<run_row> rows;
+    while (s.executeStep()) {
+        rows.push_back(run_from(s));
+    }
+    return rows;
+}
+
+run_description description_of(const run_row& row) {
+    run_description d;
+    d.workflow_id = row.workflow_id;
+    d.run_id = row.run_id;
+    d.workflow_type = row.workflow_type;
+    d.status = row.status;
+    d.started = row.started;
+    d.closed = row.closed;
+    d.last_failure = row.cause;
+    return d;
+}
+
 std::optional<run_row> find_run(SQLite::Database& db, const std::string& workflow_id) {
     SQLite::Statement q(db, std::string(select_runs_sql) + " WHERE workflow_id = ?");
     q.bind(1, workflow_id);

@@ -8,6 +8,7 @@
 
 #include "libs/base/async.hpp"
 #include "libs/durable/client.hpp"
+#include "libs/durable/engine_embedded/engine.hpp"
 #include "libs/durable/engine_embedded/history.hpp"
 
 #include <deque>
@@ -91,6 +92,8 @@ void write_heartbeat(SQLite::Database& db, const std::string& run_id, std::uint3
 std::vector<open_run_rows> load_open_runs(SQLite::Database& db);
 std::vector<history_event> load_history(SQLite::Database& db, const std::string& run_id);
 std::optional<run_row> find_run(SQLite::Database& db, const std::string& workflow_id);
+std::vector<run_row> list_runs(SQLite::Database& db, const run_query& q);
+run_description description_of(const run_row& row);
 // Drops the histories of runs closed before `before`, at most `runs_max`; the ids stay known.
 int drop_histories(SQLite::Database& db, timestamp before, int runs_max);
 }  // namespace sql

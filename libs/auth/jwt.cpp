@@ -11,8 +11,8 @@
 #include <openssl/pem.h>
 
 #include <algorithm>
-#include <array>
 #include <optional>
+#include <ranges>
 
 namespace vora::auth {
 
@@ -79,33 +79,9 @@ std::string sign_ed25519(EVP_PKEY* key, std::string_view text) {
     return signature;
 }
 
-bool verify_ed25519(EVP_PKEY* key, std::string_view text, std::string_view signature) {
-    if (signature.size() != signature_bytes) {
-        return false;
-    }
-    const digest_ptr context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
-    return EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key) == 1 &&
-           EVP_DigestVerify(context.get(), bytes_of(signature), signature.size(), bytes_of(text),
-                            text.size()) == 1;
-}
-
 bool is_plain_text(std::string_view text, std::size_t bytes_max) {
     return !text.empty() && text.size() <= bytes_max &&
            std::ranges::none_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-}
-
-// Exactly "header.claims.signature".
-std::optional<std::array<std::string_view, 3>> split_token(std::string_view token) {
-    const auto first = token.find('.');
-    if (first == std::string_view::npos) {
-        return std::nullopt;
-    }
-    const auto second = token.find('.', first + 1);
-    if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos) {
-        return std::nullopt;
-    }
-    return std::array{token.substr(0, first), token.substr(first + 1, second - first - 1),
-                      token.substr(second + 1)};
 }
 
 // A NumericDate: an integer in a sane range. Floats and strings are refused, not rounded.
@@ -154,6 +130,51 @@ result<timestamp> check_times(const json& claims, timestamp now) {
     return **expires;
 }
 
+result<std::string> read_subject(const json& claims) {
+    const auto subject = claims.find("sub");
+    if (subject == claims.end() || !subject->is_string() ||
+        !is_plain_text(subject->get_ref<const std::string&>(), 256)) {
+        return refuse("token_bad_claims", "sub is not a name");
+    }
+    return subject->get<std::string>();
+}
+
+// One audience, or a list that holds it and nothing but texts.
+bool names_audience(const json& claims, std::string_view wanted) {
+    const auto found = claims.find("aud");
+    if (found == claims.end() || !found->is_array()) {
+        return is_text(claims, "aud", wanted);
+    }
+    return std::ranges::all_of(*found, [](const json& one) { return one.is_string(); }) &&
+           std::ranges::any_of(*found, [&](const json& one) {
+               return one.get_ref<const std::string&>() == wanted;
+           });
+}
+
+// The largest of our scopes among the words of a text, or of a list of texts.
+std::optional<scope> largest_scope(const json& claims, const std::string& name) {
+    std::string words;
+    const auto found = claims.find(name);
+    if (found == claims.end()) {
+        return std::nullopt;
+    }
+    if (found->is_string()) {
+        words = found->get<std::string>();
+    } else if (found->is_array()) {
+        for (const auto& one : *found) {
+            words += one.is_string() ? one.get<std::string>() + " " : "";
+        }
+    }
+    std::optional<scope> largest;
+    for (const auto word : std::views::split(words, ' ')) {
+        const auto s = parse_scope(std::string_view(word.begin(), word.end()));
+        if (s && (!largest || *s > *largest)) {
+            largest = *s;
+        }
+    }
+    return largest;
+}
+
 }  // namespace
 
 std::string_view to_string(scope s) {
@@ -179,13 +200,17 @@ result<scope> parse_scope(std::string_view text) {
 
 namespace detail {
 
-result<std::string> read_header(std::string_view text) {
+result<token_header> read_header(std::string_view text) {
     const auto header = parse_object(text);
     if (!header) {
         return refuse("token_malformed", "the header is not a plain JSON object");
     }
-    if (!is_text(*header, "alg", algorithm)) {
-        return refuse("token_wrong_algorithm", "alg is not EdDSA");
+    const auto alg = header->find("alg");
+    const auto algorithm = alg != header->end() && alg->is_string()
+                               ? parse_algorithm(alg->get_ref<const std::string&>())
+                               : fail(errc::invalid_argument, "unknown_algorithm");
+    if (!algorithm) {
+        return refuse("token_wrong_algorithm", "alg is none of EdDSA, ES256 and RS256");
     }
     // What names or carries a key, or changes how the token is to be read, is refused, not ignored.
     for (const char* name : {"crit", "b64", "zip", "enc", "jku", "jwk", "x5u", "x5c"}) {
@@ -193,14 +218,15 @@ result<std::string> read_header(std::string_view text) {
             return refuse("token_malformed", std::string("the header holds ") + name);
         }
     }
-    if (header->contains("typ") && !is_text(*header, "typ", "JWT")) {
+    const bool access_token = is_text(*header, "typ", "at+jwt");
+    if (header->contains("typ") && !access_token && !is_text(*header, "typ", "JWT")) {
         return refuse("token_malformed", "typ is not JWT");
     }
     const auto kid = header->find("kid");
     if (kid == header->end() || !kid->is_string()) {
         return refuse("token_unknown_key", "the header has no kid");
     }
-    return kid->get<std::string>();
+    return token_header{*algorithm, kid->get<std::string>(), access_token};
 }
 
 result<principal> read_claims(std::string_view text, timestamp now) {
@@ -218,10 +244,9 @@ result<principal> read_claims(std::string_view text, timestamp now) {
     if (!expires) {
         return fail(expires.error());
     }
-    const auto subject = claims->find("sub");
-    if (subject == claims->end() || !subject->is_string() ||
-        !is_plain_text(subject->get_ref<const std::string&>(), 256)) {
-        return refuse("token_bad_claims", "sub is not a name");
+    auto subject = read_subject(*claims);
+    if (!subject) {
+        return fail(std::move(subject.error()));
     }
     const auto scope_text = claims->find("scope");
     if (scope_text == claims->end() || !scope_text->is_string()) {
@@ -231,7 +256,35 @@ result<principal> read_claims(std::string_view text, timestamp now) {
     if (!granted) {
         return refuse("token_bad_claims", "scope is unknown");
     }
-    return principal{subject->get<std::string>(), *granted, *expires};
+    return principal{std::move(*subject), *granted, *expires};
+}
+
+result<principal> read_foreign_claims(std::string_view text, const issuer_rules& rules,
+                                      timestamp now) {
+    const auto claims = parse_object(text);
+    if (!claims) {
+        return refuse("token_malformed", "the claims are not a plain JSON object");
+    }
+    if (!rules.issuer.empty() && !is_text(*claims, "iss", rules.issuer)) {
+        return refuse("token_wrong_issuer", "iss is another");
+    }
+    if (!names_audience(*claims, rules.audience)) {
+        return refuse("token_wrong_audience", "aud is another");
+    }
+    const auto expires = check_times(*claims, now);
+    if (!expires) {
+        return fail(expires.error());
+    }
+    auto subject = read_subject(*claims);
+    if (!subject) {
+        return fail(std::move(subject.error()));
+    }
+    const auto granted = largest_scope(*claims, rules.scope_claim);
+    if (!granted) {
+        return refuse("token_bad_claims",
+                      rules.scope_claim + " holds none of view, edit and admin");
+    }
+    return principal{std::move(*subject), *granted, *expires};
 }
 
 }  // namespace detail
@@ -316,58 +369,6 @@ std::string token_issuer::public_key_pem() const {
 
 std::string token_issuer::key_id() const {
     return state_->key_id;
-}
-
-struct token_verifier::state {
-    std::map<std::string, key_ptr, std::less<>> keys;
-};
-
-token_verifier::token_verifier() : state_(std::make_unique<state>()) {}
-token_verifier::~token_verifier() = default;
-token_verifier::token_verifier(token_verifier&&) noexcept = default;
-
-result<void> token_verifier::add_key(const std::string& public_key_pem, const std::string& key_id) {
-    const auto bio = bio_over(public_key_pem);
-    key_ptr key(PEM_read_bio_PUBKEY(bio.get(), nullptr, no_passphrase, nullptr), &EVP_PKEY_free);
-    // The algorithm belongs to the key: with Ed25519 keys only, no other can be asked for.
-    if (!key || EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_ED25519) {
-        return fail(errc::invalid_argument, "bad_public_key", "not an Ed25519 public key in PEM");
-    }
-    if (key_id.empty()) {
-        return fail(errc::invalid_argument, "bad_key_id", "a key needs an id");
-    }
-    state_->keys.insert_or_assign(key_id, std::move(key));
-    return {};
-}
-
-result<principal> token_verifier::verify(std::string_view token, timestamp now) const {
-    if (token.size() > detail::token_bytes_max) {
-        return refuse("token_malformed", "the token is too long");
-    }
-    const auto parts = split_token(token);
-    if (!parts) {
-        return refuse("token_malformed", "a token has three parts");
-    }
-    const auto [header_text, claims_text, signature_text] = *parts;
-    const auto header = base64url_decode(header_text);
-    const auto claims = base64url_decode(claims_text);
-    const auto signature = base64url_decode(signature_text);
-    if (!header || !claims || !signature) {
-        return refuse("token_malformed", "a part is not base64url");
-    }
-    const auto key_id = detail::read_header(*header);
-    if (!key_id) {
-        return fail(key_id.error());
-    }
-    const auto key = state_->keys.find(*key_id);
-    if (key == state_->keys.end()) {
-        return refuse("token_unknown_key", "no key has this kid");
-    }
-    const auto signed_text = token.substr(0, header_text.size() + 1 + claims_text.size());
-    if (!verify_ed25519(key->second.get(), signed_text, *signature)) {
-        return refuse("token_bad_signature", "the signature does not match");
-    }
-    return detail::read_claims(*claims, now);
 }
 
 std::string_view bearer_token(std::string_view authorization) {

@@ -1,13 +1,14 @@
 #pragma once
-// JWT (RFC 7519, 8725): the local issuer signs with Ed25519; verification takes exactly the
-// algorithm its key has. Keys by `kid`; nothing a token says can make us fetch or choose a key by
-// other means.
+// JWT (RFC 7519, 8725): the local issuer signs with Ed25519; another issuer, if one is trusted,
+// with RS256, ES256 or EdDSA. Verification takes exactly the algorithm its key has. Keys by `kid`;
+// nothing a token says can make us fetch or choose a key by other means.
 
+#include "libs/auth/public_key.hpp"
 #include "libs/base/clock.hpp"
 #include "libs/base/result.hpp"
+#include "libs/base/task.hpp"
 
 #include <chrono>
-#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -47,6 +48,24 @@ class token_issuer {
     std::unique_ptr<state> state_;
 };
 
+// What tokens of another issuer must say.
+struct issuer_rules {
+    std::string issuer;  // empty: whoever holds one of the keys
+    std::string audience = std::string(auth::audience);
+    std::string scope_claim = "scope";  // words, or a list of words; the largest of ours counts
+};
+
+// The keys of another issuer, which may change while we run.
+class key_source {
+ public:
+    virtual ~key_source() = default;
+    virtual const issuer_rules& rules() const = 0;
+    virtual std::shared_ptr<const key_set> keys() const = 0;  // never null
+    // A token named a key that is not there: looks for newer ones if it has not just done so, and
+    // returns when keys() shows what was found. Bounded in time; never an error.
+    virtual task<> refresh() = 0;
+};
+
 // Verifies tokens of the issuers it was given keys for. Never throws; every refusal is
 // unauthenticated with a reason ("token_expired", "token_malformed", "token_bad_signature",
 // "token_unknown_key", ...).
@@ -55,8 +74,13 @@ class token_verifier {
     token_verifier();
     ~token_verifier();
     token_verifier(token_verifier&&) noexcept;
+    // A key of the local issuer.
     result<void> add_key(const std::string& public_key_pem, const std::string& key_id);
+    // Another issuer beside the local one, at most one.
+    void trust(std::shared_ptr<key_source> other);
     result<principal> verify(std::string_view token, timestamp now) const;
+    // The same, but a key that is not known is looked for once before it is refused.
+    task<result<principal>> check(std::string token, timestamp now) const;
 
  private:
     struct state;

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace vora::analytics {
+
+// CRC-32C (Castagnoli): crc32c("123456789") = 0xe3069283. Uses the processor's instruction where it
+// has one; both ways give the same.
+std::uint32_t crc32c(std::string_view bytes);
+std::uint32_t crc32c_by_table(std::string_view bytes);
+
+}  // namespace vora::analytics

@@ -226,6 +226,18 @@ result<bucket_dir::opened> bucket_dir::open(const std::string& key) const {
     return opened{std::move(*fd), make_info(key, *s)};
 }
 
+std::optional<bucket_dir::opened> bucket_dir::open_if_cached(const std::string& key) const {
+    auto fd = posix::open_if_cached(path_of(key));
+    if (!fd) {
+        return std::nullopt;
+    }
+    const auto s = posix::stat_fd(fd->get());
+    if (!s || !S_ISREG(s->st_mode)) {
+        return std::nullopt;
+    }
+    return opened{std::move(*fd), make_info(key, *s)};
+}
+
 result<object_info> bucket_dir::head(const std::string& key) const {
     struct ::stat s{};
     if (::stat(path_of(key).c_str(), &s) != 0) {

@@ -27,6 +27,8 @@ class bucket_dir {
         object_info info;
     };
     result<opened> open(const std::string& key) const;
+    // Does not block; nothing when open() has to be asked.
+    std::optional<opened> open_if_cached(const std::string& key) const;
     result<object_info> head(const std::string& key) const;
     result<std::vector<object_info>> list(const std::string& prefix, const std::string& after,
                                           std::size_t keys_max) const;

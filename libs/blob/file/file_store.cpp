@@ -15,6 +15,10 @@ struct file_store::state {
 
 namespace {
 
+// So much may be copied on the loop's thread when it is in memory already: less than what waking a
+// thread of the pool and being woken by it costs several times over.
+constexpr std::size_t loop_copy_bytes_max = 512 << 10;
+
 class file_stream final : public object_stream {
  public:
     file_stream(bucket_dir::opened file, byte_range range, blocking_pool& pool)
@@ -32,6 +36,12 @@ class file_stream final : public object_stream {
             co_return std::size_t{0};
         }
         into = into.first(wanted);
+        if (into.size() <= loop_copy_bytes_max) {
+            if (const auto n = posix::read_if_cached(fd_->get(), into, position_)) {
+                position_ += *n;
+                co_return *n;
+            }
+        }
         auto n = co_await pool_.run(
             [fd = fd_, into, at = position_] { return posix::read_at(fd->get(), into, at); });
         if (n && *n == 0) {
@@ -69,7 +79,12 @@ task<result<std::unique_ptr<object_stream>>> file_store::open(std::string key,
     if (auto ok = state_->bucket.check_key(key); !ok) {
         co_return fail(ok.error());
     }
-    auto file = co_await pool_.run([s = state_, key] { return s->bucket.open(key); });
+    result<bucket_dir::opened> file;
+    if (auto cached = state_->bucket.open_if_cached(key)) {
+        file = std::move(*cached);
+    } else {
+        file = co_await pool_.run([s = state_, key] { return s->bucket.open(key); });
+    }
     if (!file) {
         co_return fail(file.error());
     }

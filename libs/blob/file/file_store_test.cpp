@@ -1,21 +1,27 @@
 #include "libs/blob/file/file_store.hpp"
 
 #include "libs/blob/blob_contract.hpp"
+#include "libs/blob/file/bucket_dir.hpp"
 #include "libs/blob/file/posix.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <future>
 
 namespace vora::blob {
 namespace {
 
 namespace fs = std::filesystem;
+using namespace std::chrono_literals;
 
 struct temp_dir {
     fs::path path = fs::temp_directory_path() / ("vora_blob_" + random_hex(8));
@@ -194,6 +200,35 @@ TEST_F(file_store_test, an_object_cut_short_while_it_is_read_is_data_loss) {
     auto second = run((*stream)->read(piece));
     ASSERT_FALSE(second.has_value());
     EXPECT_EQ(second.error().code, errc::data_loss);
+}
+
+TEST_F(file_store_test, what_is_in_memory_is_read_without_waiting_for_the_pool) {
+    blocking_pool one(1);
+    file_store store(root, one);
+    ASSERT_TRUE(run(store.put("k", "hello", put_mode::create_only)).has_value());
+    const auto fd = posix::open_if_cached(root / "k");
+    std::array<char, 5> bytes{};
+    if (!fd || !posix::read_if_cached(fd->get(), bytes, 0)) {
+        GTEST_SKIP() << "this file system does not say what it has in memory";
+    }
+    std::promise<void> read;
+    std::atomic<bool> pool_was_needed = false;
+    one.post([&, done = read.get_future().share()] {
+        pool_was_needed = done.wait_for(20s) == std::future_status::timeout;
+    });
+    EXPECT_EQ(*run(read_object(store, "k", 100)), "hello");
+    read.set_value();
+    one.join();
+    EXPECT_FALSE(pool_was_needed);
+}
+
+// The call that cannot wait must not take it for an object either.
+TEST_F(file_store_test, a_pipe_in_the_place_of_an_object_holds_up_nobody) {
+    fs::create_directories(root);
+    ASSERT_EQ(::mkfifo((root / "k").c_str(), 0600), 0);
+    const bucket_dir bucket(root);
+    EXPECT_FALSE(bucket.open_if_cached("k"));
+    EXPECT_FALSE(bucket.open_if_cached("absent"));
 }
 
 TEST_F(file_store_test, a_store_that_takes_no_more_bytes_says_full_and_keeps_nothing) {

@@ -1,11 +1,13 @@
 #pragma once
-// The few file system calls of the file adapter, with errors as values. All of them block.
+// The few file system calls of the file adapter, with errors as values. They block, but for those
+// that say otherwise.
 
 #include "libs/base/result.hpp"
 
 #include <sys/stat.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -40,6 +42,13 @@ result<struct ::stat> stat_fd(int fd);
 result<void> write_at(int fd, std::span<const char> bytes, std::uint64_t offset);
 // Up to into.size() bytes; fewer only at the end of the file.
 result<std::size_t> read_at(int fd, std::span<char> into, std::uint64_t offset);
+
+// For the loop's own thread: what the kernel has in memory, without a disk being waited for.
+// Nothing when that cannot be said beforehand, and for every failure: the blocking call then knows
+// better.
+std::optional<unique_fd> open_if_cached(const std::string& path);
+std::optional<std::size_t> read_if_cached(int fd, std::span<char> into, std::uint64_t offset);
+
 result<std::string> read_whole(const std::string& path, std::size_t bytes_max);
 result<void> sync_data(int fd);
 result<void> sync_directory(const std::string& path);

@@ -4,8 +4,10 @@
 #include "services/metadata/adapters/durable_workflow_engine.hpp"
 #include "services/metadata/adapters/sqlite_video_repository.hpp"
 #include "services/metadata/adapters/upload_service_client.hpp"
+#include "services/metadata/core/retry.hpp"
 #include "services/metadata/handlers/activities.hpp"
 #include "services/metadata/handlers/internal_api.hpp"
+#include "services/metadata/handlers/internal_changes.hpp"
 #include "services/metadata/handlers/rest_api.hpp"
 
 #include <algorithm>
@@ -48,13 +50,17 @@ struct app::state {
         : keys(std::move(grants)),
           http(ex),
           repository(pool, path_of(c)),
+          feed(ex),
           uploads(http, {c.upload_internal_url, c.internal_secret}),
           workflows(engine, {c.duration_max_s, c.pixels_max, c.cpu_factor_max, c.retry_budget_s}),
           all(repository, clock, c.upload_grant_ttl, [this] { loops.wake_relay(); }),
           ends(
               repository, uploads, clock, [this] { loops.wake_relay(); },
               [this] { loops.wake_collector(); }),
+          once(repository, clock, c.idempotency_ttl),
+          commanded(all, ends, once),
           runs(repository, uploads, workflows, clock),
+          again(repository, uploads, clock, [this] { loops.wake_relay(); }),
           progress(workflows, clock),
           relay(repository, workflows, clock),
           sweeps(repository, workflows, ends, clock),
@@ -62,19 +68,26 @@ struct app::state {
           loops(ex, relay, sweeps, collector, repository, clock, background_options_of(c), log,
                 metrics),
           who(std::move(verifier), clock, c.public_api_url),
-          rest(all, ends, progress, who, keys, clock,
+          rest(all, commanded, progress, who, keys, clock,
                {c.public_upload_url, c.public_play_url, c.public_api_url}, log, metrics),
           internal(repository, ends, clock, c.internal_secret, c.hook_secret, log, metrics),
-          worker(ex, source, make_activities(runs, log, metrics), worker_options(), log) {}
+          changes(feed, c.internal_secret),
+          worker(ex, source, make_activities(runs, log, metrics), worker_options(), log) {
+        repository.on_updated([this](const video_id& id) { feed.publish(id); });
+    }
 
     auth::grant_keys keys;
     net::client http;
     sqlite_video_repository repository;
+    change_feed feed;
     upload_service_client uploads;
     durable_workflow_engine workflows;
     videos all;
     completion ends;
+    idempotency once;
+    commands commanded;
     processing runs;
+    ingest_retry again;
     progress_reader progress;
     outbox_relay relay;
     settler sweeps;
@@ -83,6 +96,7 @@ struct app::state {
     authenticator who;
     rest_api rest;
     internal_api internal;
+    internal_changes changes;
     durable::activity_worker worker;
 };
 
@@ -100,7 +114,9 @@ net::router app::public_routes() {
 }
 
 net::router app::internal_routes() {
-    return state_->internal.routes();
+    auto routes = state_->internal.routes();
+    routes.merge(state_->changes.routes());
+    return routes;
 }
 
 void app::start() {
@@ -113,9 +129,14 @@ void app::start() {
 }
 
 task<> app::stop() {
+    state_->feed.close();
     co_await state_->worker.stop();
     co_await state_->loops.stop();
     state_->http.close();
+}
+
+task<result<std::int64_t>> app::retry_ingest(std::string id, std::int64_t generation) {
+    return state_->again.retry(video_id{std::move(id)}, generation);
 }
 
 task<std::vector<dependency_status>> app::readiness() {

@@ -43,9 +43,13 @@ class app {
     // Opens the database (throws std::runtime_error if it cannot: a start-up error), then starts
     // the background loops and the activities.
     void start();
+    // Before the server that has the internal routes: its readers of changes are let go here.
     task<> stop();
 
     task<std::vector<dependency_status>> readiness();
+
+    // An operator's second try at a FAILED video: its new generation. Errors: core/retry.hpp.
+    task<result<std::int64_t>> retry_ingest(std::string id, std::int64_t generation);
 
  private:
     struct state;

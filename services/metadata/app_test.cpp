@@ -213,6 +213,44 @@ TEST_F(whole_service, takes_a_video_from_its_creation_to_ready) {
     EXPECT_TRUE(stale.error().non_retryable);
 }
 
+TEST_F(whole_service, a_gateway_that_waits_hears_of_each_change_before_it_is_old) {
+    start();
+    const auto id = create();
+    const auto ask = [](net::client& c, std::string url, json& heard) -> task<> {
+        net::client_request r;
+        r.url = std::move(url);
+        r.headers.set("Authorization", "Bearer internal-secret");
+        r.deadline = 40s;
+        auto a = co_await c.send(std::move(r));
+        EXPECT_TRUE(a);
+        heard = a ? json::parse(a->body) : json();
+    };
+    const auto url = "http://" + server->address() + "/internal/playback/changes";
+    EXPECT_EQ(call("GET", "/internal/playback/changes").status, 401) << "not with a user's token";
+    json first;
+    run(ask(http, url, first));
+    EXPECT_EQ(first["missed"], true);
+    std::string place = "?wait_s=30&epoch=" + first["epoch"].get<std::string>() + "&after=";
+    auto after = first["last"].get<std::uint64_t>();
+    task_group waiting(loop.executor());
+    for (const auto& [method, body] :
+         {std::pair("PATCH", R"({"visibility":"public"})"), std::pair("DELETE", "")}) {
+        json heard;
+        waiting.spawn(ask(http, url + place + std::to_string(after), heard));
+        EXPECT_LT(call(method, "/v1/videos/" + id, body).status, 300);
+        run(waiting.join());
+        EXPECT_EQ(heard["videos"], json::array({id})) << method;
+        EXPECT_EQ(heard["missed"], false);
+        EXPECT_EQ(heard["last"], ++after);
+    }
+    json last;
+    waiting.spawn(ask(http, url + place + std::to_string(after), last));
+    EXPECT_EQ(call("PATCH", "/v1/videos/" + id, R"({"title":"x"})").status, 404);
+    run(service->stop());
+    run(waiting.join());
+    EXPECT_EQ(last["videos"], json::array()) << "stopping lets those who wait go";
+}
+
 TEST_F(whole_service, a_signed_hook_over_the_wire_starts_processing) {
     start();
     const auto id = create();

@@ -8,6 +8,8 @@ void config::bind(vora::config::schema& schema) {
                "how long a new video waits for its upload to begin");
     schema.add("metadata.settle_interval_s", &settle_interval,
                "how often videos whose run or upload ended without a word are looked for");
+    schema.add("metadata.idempotency_ttl_s", &idempotency_ttl,
+               "how long the answer to a request with an Idempotency-Key is kept");
     schema.add("limits.duration_max_s", &duration_max_s, "longest input in seconds", 1);
     schema.add("limits.pixels_max", &pixels_max, "most pixels of a frame", 1);
     schema.add("limits.cpu_factor_max", &cpu_factor_max,

@@ -19,6 +19,7 @@ struct config {
     std::int64_t retry_budget_s = 3600;
 
     std::chrono::seconds upload_grant_ttl{86'400};
+    std::chrono::seconds idempotency_ttl{86'400};
     std::chrono::seconds raw_retention{7 * 86'400};
     std::chrono::seconds settle_interval{10};
 

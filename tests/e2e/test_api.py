@@ -300,7 +300,6 @@ def test_methods_and_paths_that_are_not_there_say_so(api, video):
 
 def test_what_is_not_due_yet_is_absent(api, video):
     for method, path in (
-        ("POST", f"/v1/videos/{video['id']}/cancel"),
         ("POST", "/v1/events"),
         ("GET", f"/v1/analytics/videos/{video['id']}"),
         ("GET", f"/embed/{video['id']}"),

@@ -179,6 +179,7 @@ result<void> sqlite_transaction::update(const video& v) {
         if (q.exec() != 1) {
             return fail(errc::aborted, "lost_race", "the video was changed meanwhile");
         }
+        updated_.push_back(v.id);
         return {};
     });
 }

@@ -26,8 +26,12 @@ class sqlite_transaction final : public video_transaction {
     result<void> keep_answer(const answer_key& k, const kept_answer& a, timestamp now) override;
     result<void> forget_answers(timestamp expired_before, std::size_t count_max) override;
 
+    // Videos that update() was called for.
+    const std::vector<video_id>& updated() const { return updated_; }
+
  private:
     SQLite::Database& db_;
+    std::vector<video_id> updated_;
 };
 
 // Reads that transactions and readers share. They throw SQLite::Exception.

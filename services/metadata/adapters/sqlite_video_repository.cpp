@@ -89,13 +89,15 @@ std::vector<unsettled_video> read_unsettled(SQLite::Statement& q) {
     return rows;
 }
 
-result<void> run_transaction(SQLite::Database& db, const video_repository::transaction_body& body) {
+result<void> run_transaction(SQLite::Database& db, const video_repository::transaction_body& body,
+                             std::vector<video_id>& updated) {
     return guarded([&]() -> result<void> {
         SQLite::Transaction transaction(db, SQLite::TransactionBehavior::IMMEDIATE);
         sqlite_transaction t(db);
         if (auto r = body(t); !r) {
             return r;  // the destructor rolls back
         }
+        updated = t.updated();
         transaction.commit();
         return {};
     });
@@ -142,6 +144,7 @@ struct sqlite_video_repository::state {
     std::vector<std::unique_ptr<sqlite_connection>> idle;
     std::unique_ptr<sqlite_connection> writer;  // used by the writing thread only
     std::size_t waiting = 0;                    // used by the loop only
+    std::function<void(const video_id&)> on_updated;
 };
 
 sqlite_video_repository::sqlite_video_repository(blocking_pool& readers, std::string path)
@@ -160,6 +163,10 @@ result<void> sqlite_video_repository::open() {
     });
 }
 
+void sqlite_video_repository::on_updated(std::function<void(const video_id&)> f) {
+    state_->on_updated = std::move(f);
+}
+
 task<result<void>> sqlite_video_repository::in_transaction(transaction_body body) {
     auto s = state_;
     if (s->waiting >= transactions_waiting_max) {
@@ -171,8 +178,15 @@ task<result<void>> sqlite_video_repository::in_transaction(transaction_body body
         ~waiting_count() { --n; }
     };
     const waiting_count counted(s->waiting);
-    auto done = co_await writing_.run(
-        [s, b = std::move(body)] { return run_transaction(s->writer->db(), b); });
+    const auto updated = std::make_shared<std::vector<video_id>>();
+    auto done = co_await writing_.run([s, updated, b = std::move(body)] {
+        return run_transaction(s->writer->db(), b, *updated);
+    });
+    for (const auto& id : *updated) {
+        if (s->on_updated) {
+            s->on_updated(id);
+        }
+    }
     co_return done;
 }
 

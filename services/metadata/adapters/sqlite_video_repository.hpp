@@ -22,6 +22,9 @@ class sqlite_video_repository final : public video_repository {
     // Blocking, once, at start: creates the file, brings the schema up to date. Errors:
     // unavailable, failed_precondition ("database_too_new"), data_loss.
     result<void> open();
+    // Called on the loop for each video that a transaction updated, before in_transaction returns;
+    // also when the commit failed, since what a failed commit has left is not known. Before use.
+    void on_updated(std::function<void(const video_id&)> f);
 
     task<result<void>> in_transaction(transaction_body body) override;
     task<result<std::optional<video>>> find(video_id id) override;

@@ -157,7 +157,7 @@ TEST_F(sqlite_repository, opening_again_changes_nothing) {
     sqlite_video_repository again(w.pool, w.database);
     ASSERT_TRUE(again.open());
     EXPECT_EQ(w.run(again.find(v.id)).value().value(), v);
-    EXPECT_EQ(w.count("SELECT version FROM schema_version"), 1);
+    EXPECT_EQ(w.count("SELECT version FROM schema_version"), 2);
 }
 
 TEST_F(sqlite_repository, a_file_that_is_no_database_is_refused) {

@@ -21,7 +21,20 @@ authenticator::authenticator(auth::token_verifier verifier, const clock_source& 
     }
 }
 
-std::expected<auth::principal, net::response> authenticator::authenticate(
+task<result<auth::principal>> authenticator::authenticate(std::string token,
+                                                          auth::scope needed) const {
+    if (token.empty()) {
+        co_return fail(errc::unauthenticated, "token_missing", "a token is needed");
+    }
+    auto who = co_await verifier_.check(std::move(token), clock_.now());
+    if (who && !who->allows(needed)) {
+        co_return fail(errc::permission_denied, "insufficient_scope",
+                       "the scope " + std::string(auth::to_string(needed)) + " is needed");
+    }
+    co_return who;
+}
+
+task<std::expected<auth::principal, net::response>> authenticator::authenticate(
     const net::request& r, auth::scope needed) const {
     const auto refuse = [&](int status, const std::string& code, const std::string& detail) {
         return std::unexpected(net::problem(r, status, code, detail));
@@ -31,27 +44,23 @@ std::expected<auth::principal, net::response> authenticator::authenticate(
     if (header) {
         token = auth::bearer_token(*header);
         if (token.empty() || r.headers.count("Authorization") > 1) {
-            return refuse(401, "token_malformed", "Authorization must be one \"Bearer TOKEN\"");
+            co_return refuse(401, "token_malformed", "Authorization must be one \"Bearer TOKEN\"");
         }
     } else {
         token = net::cookie_value(r.headers, auth::session_cookie);
     }
-    if (token.empty()) {
-        return refuse(401, "token_missing", "a token is needed");
-    }
-    auto who = verifier_.verify(token, clock_.now());
-    if (!who) {
-        return std::unexpected(net::problem(r, who.error()));
+    auto who = co_await authenticate(std::string(token), needed);
+    if (!who && who.error().code == errc::unauthenticated) {
+        co_return std::unexpected(net::problem(r, who.error()));
     }
     if (!header && changes_something(r.method) &&
         net::origin_of(r, api_base_) != net::request_origin::own) {
-        return refuse(403, "cross_site_request", "a session counts only on its own site");
+        co_return refuse(403, "cross_site_request", "a session counts only on its own site");
     }
-    if (!who->allows(needed)) {
-        return refuse(403, "insufficient_scope",
-                      "the scope " + std::string(auth::to_string(needed)) + " is needed");
+    if (!who) {
+        co_return std::unexpected(net::problem(r, who.error()));
     }
-    return std::move(*who);
+    co_return std::move(*who);
 }
 
 }  // namespace vora::metadata

@@ -15,9 +15,11 @@ class authenticator {
     // `api_base`: the public base URL of the API if one is configured: its pages are ours too.
     authenticator(auth::token_verifier verifier, const clock_source& clock, std::string api_base);
     // The caller with at least this scope, or the answer to send: 401, or 403
-    // ("insufficient_scope", "cross_site_request").
-    std::expected<auth::principal, net::response> authenticate(const net::request& r,
-                                                               auth::scope needed) const;
+    // ("insufficient_scope", "cross_site_request"). Waits only for a key that is not known yet.
+    task<std::expected<auth::principal, net::response>> authenticate(const net::request& r,
+                                                                     auth::scope needed) const;
+    // The same without HTTP: unauthenticated, permission_denied ("insufficient_scope").
+    task<result<auth::principal>> authenticate(std::string token, auth::scope needed) const;
 
  private:
     auth::token_verifier verifier_;

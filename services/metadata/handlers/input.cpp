@@ -249,6 +249,38 @@ std::optional<std::vector<std::int64_t>> parse_if_match(std::string_view header)
     return versions;
 }
 
+bool names_version(std::string_view if_none_match, std::int64_t version) {
+    const auto wanted = "\"" + std::to_string(version) + "\"";
+    while (!if_none_match.empty()) {
+        const auto comma = if_none_match.find(',');
+        auto tag = trimmed(if_none_match.substr(0, comma));
+        if_none_match =
+            comma == if_none_match.npos ? std::string_view() : if_none_match.substr(comma + 1);
+        if (tag.starts_with("W/")) {
+            tag.remove_prefix(2);
+        }
+        if (tag == "*" || tag == wanted) {
+            return true;
+        }
+    }
+    return false;
+}
+
+std::optional<bad_input> check_empty(std::string_view body) {
+    if (body.empty()) {
+        return std::nullopt;
+    }
+    auto object = parse_object(body);
+    if (!object) {
+        return bad_json().error();
+    }
+    fields f(std::move(*object), {});
+    if (!f.good()) {
+        return f.refusal().error();
+    }
+    return std::nullopt;
+}
+
 parsed<video_filter> parse_filter(const net::request& r) {
     video_filter filter;
     filter.page_size = page_size_default;

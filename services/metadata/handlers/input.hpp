@@ -32,6 +32,11 @@ parsed<upload_event> parse_hook(std::string_view body);
 // The versions that If-Match names; nullopt for "*". What is no strong tag of ours matches nothing.
 std::optional<std::vector<std::int64_t>> parse_if_match(std::string_view header);
 
+// True when If-None-Match names this version, weakly or not, or is "*".
+bool names_version(std::string_view if_none_match, std::int64_t version);
+// For requests that have nothing to say: an empty body or an empty object.
+std::optional<bad_input> check_empty(std::string_view body);
+
 // page_size, page_token, state of a listing.
 parsed<video_filter> parse_filter(const net::request& r);
 

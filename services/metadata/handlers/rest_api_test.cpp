@@ -30,7 +30,7 @@ struct rest : testing::Test {
     auth::grant_keys keys = auth::grant_keys::for_tests();
     obs::metrics metrics;
     authenticator who{verifier(), w.clock, "https://video.example/"};
-    rest_api api{w.all, w.ends, w.progress, who, keys, w.clock, {}, {}, metrics};
+    rest_api api{w.all, w.changes, w.progress, who, keys, w.clock, {}, {}, metrics};
     internal_api internal{w.repository,  w.ends, w.clock, "internal-secret",
                           "hook secret", {},     metrics};
     net::router router = api.routes();
@@ -144,7 +144,7 @@ TEST_F(rest, the_upload_url_carries_a_grant_that_names_the_video_and_ends) {
 
 TEST_F(rest, urls_follow_the_configured_bases) {
     rest_api configured{w.all,
-                        w.ends,
+                        w.changes,
                         w.progress,
                         who,
                         keys,
@@ -432,7 +432,6 @@ TEST_F(rest, a_deleted_video_is_gone_for_every_method) {
 
 TEST_F(rest, what_is_not_due_yet_is_absent) {
     const auto path = "/v1/videos/" + create(anna);
-    EXPECT_EQ(call(anna, "POST", path + "/cancel").status, 404);
     EXPECT_EQ(call(anna, "POST", path + "/reprocess").status, 404);
     EXPECT_EQ(call(anna, "PUT", path).status, 405);
 }

@@ -1,5 +1,6 @@
 #include "libs/auth/grant.hpp"
 
+#include "libs/auth/key_file.hpp"
 #include "libs/auth/private_file.hpp"
 #include "libs/auth/strict_json.hpp"
 #include "libs/base/assert.hpp"
@@ -8,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <optional>
 
 namespace vora::auth {
@@ -29,19 +31,6 @@ constexpr std::uint64_t height_max = 100'000;
 
 std::unexpected<error> malformed() {
     return fail(errc::unauthenticated, "grant_malformed", "this is not a grant");
-}
-
-bool is_key_id(std::string_view id) {
-    return !id.empty() && id.size() <= 32 && std::ranges::all_of(id, [](unsigned char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-               c == '_' || c == '-';
-    });
-}
-
-bool is_key(std::string_view key) {
-    return key.size() >= 64 && key.size() <= 128 && std::ranges::all_of(key, [](unsigned char c) {
-               return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-           });
 }
 
 std::optional<std::array<std::string_view, 4>> split(std::string_view text) {
@@ -74,7 +63,7 @@ std::string join(std::initializer_list<std::string_view> parts, char separator) 
 
 result<void> check_mac(const grant_keys& keys, std::string_view key_id, std::string_view mac,
                        std::string_view signed_text) {
-    if (!is_key_id(key_id)) {
+    if (!detail::is_key_id(key_id)) {
         return malformed();
     }
     const std::string* key = keys.find(key_id);
@@ -115,55 +104,57 @@ std::optional<std::uint64_t> canonical_uint(std::string_view text) {
     return *value;
 }
 
-std::string new_key_file() {
-    const json file = {{"signing", "k1"}, {"keys", {{"k1", random_hex(32)}}}};
-    return file.dump(2) + "\n";
-}
-
 }  // namespace
 
+struct grant_keys::ring {
+    std::map<std::string, std::string, std::less<>> keys;
+    std::string signing;
+};
+
 result<grant_keys> grant_keys::load_or_create(const std::string& path) {
-    auto text = detail::read_private_file(path);
-    if (!text && text.error().code == errc::not_found) {
-        const auto created = detail::create_private_file(path, new_key_file());
+    auto file = detail::read_key_file(path);
+    if (!file && file.error().code == errc::not_found) {
+        const auto created =
+            detail::create_private_file(path, detail::print_key_file(detail::new_key_file()));
         if (!created && created.error().code != errc::already_exists) {
             return fail(created.error());
         }
-        text = detail::read_private_file(path);
+        file = detail::read_key_file(path);
     }
-    if (!text) {
-        return fail(text.error());
+    if (!file) {
+        return fail(file.error());
     }
-    const auto damaged = fail(errc::data_loss, "key_file_damaged", path + " holds no grant keys");
-    const auto file = detail::parse_object(*text);
-    if (!file || !file->contains("keys") || !(*file)["keys"].is_object() ||
-        !file->contains("signing") || !(*file)["signing"].is_string()) {
-        return damaged;
-    }
-    grant_keys keys;
-    keys.signing_ = (*file)["signing"].get<std::string>();
-    for (const auto& [id, key] : (*file)["keys"].items()) {
-        if (!is_key_id(id) || !key.is_string() || !is_key(key.get_ref<const std::string&>())) {
-            return damaged;
-        }
-        keys.keys_.emplace(id, key.get<std::string>());
-    }
-    if (!keys.keys_.contains(keys.signing_)) {
-        return damaged;
-    }
+    grant_keys keys(std::make_shared<ring>());
+    keys.adopt(*file, system_clock_source().now());
     return keys;
 }
 
 grant_keys grant_keys::for_tests() {
-    grant_keys keys;
-    keys.signing_ = "k1";
-    keys.keys_ = {{"k1", std::string(64, 'a')}, {"k0", std::string(64, 'b')}};
-    return keys;
+    return grant_keys(std::make_shared<ring>(
+        ring{{{"k1", std::string(64, 'a')}, {"k0", std::string(64, 'b')}}, "k1"}));
 }
 
 const std::string* grant_keys::find(std::string_view key_id) const {
-    const auto found = keys_.find(key_id);
-    return found == keys_.end() ? nullptr : &found->second;
+    const auto found = ring_->keys.find(key_id);
+    return found == ring_->keys.end() ? nullptr : &found->second;
+}
+
+const std::string& grant_keys::signing_id() const {
+    return ring_->signing;
+}
+
+std::size_t grant_keys::live() const {
+    return ring_->keys.size();
+}
+
+bool grant_keys::adopt(const detail::key_file& file, timestamp now) {
+    const auto& signing = file.signing_at(now);
+    if (ring_->keys == file.keys && ring_->signing == signing) {
+        return false;
+    }
+    ring_->keys = file.keys;
+    ring_->signing = signing;
+    return true;
 }
 
 std::string sign(const grant_keys& keys, const upload_grant& g) {

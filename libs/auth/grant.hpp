@@ -10,24 +10,35 @@
 #include "libs/base/result.hpp"
 
 #include <cstdint>
-#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace vora::auth {
 
-// Live keys by id; the one named `signing` signs. Kept in a 0600 file, made at first start.
+namespace detail {
+struct key_file;
+}
+
+// Live keys by id; the one named `signing` signs. Kept in a 0600 file, made at first start. Copies
+// are the same keys: when the file changes (key_ring.hpp), all have the new ones. One loop.
 class grant_keys {
  public:
     static result<grant_keys> load_or_create(const std::string& path);
     static grant_keys for_tests();
+    // Good until the loop goes on to something else.
     const std::string* find(std::string_view key_id) const;
-    const std::string& signing_id() const { return signing_; }
+    const std::string& signing_id() const;
+    std::size_t live() const;
+
+    // Takes over these keys, here and in all copies; false when they are the ones it has.
+    bool adopt(const detail::key_file& file, timestamp now);
 
  private:
-    std::map<std::string, std::string, std::less<>> keys_;
-    std::string signing_;
+    struct ring;
+    explicit grant_keys(std::shared_ptr<ring> r) : ring_(std::move(r)) {}
+    std::shared_ptr<ring> ring_;
 };
 
 struct upload_grant {

@@ -3,6 +3,7 @@
 #include "libs/base/crypto.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -94,7 +95,12 @@ result<std::string> read_private_file(const std::string& path) {
     return bytes;
 }
 
-result<void> create_private_file(const std::string& path, const std::string& bytes) {
+namespace {
+
+// A finished file beside `path`, which `publish` gives its name; gone when this returns.
+template <class Publish>
+result<void> write_private_file(const std::string& path, const std::string& bytes,
+                                Publish publish) {
     const std::string part = path + "." + random_hex(8) + ".part";
     int failure = 0;
     {
@@ -103,10 +109,8 @@ result<void> create_private_file(const std::string& path, const std::string& byt
         if (file.get() < 0) {
             return system_failure(errno, path);
         }
-        // link, not rename: of two processes that start at once, one wins and the other reads its
-        // file.
         if (!write_all(file.get(), bytes) || ::fsync(file.get()) != 0 ||
-            ::link(part.c_str(), path.c_str()) != 0) {
+            publish(part.c_str(), path.c_str()) != 0) {
             failure = errno;
         }
     }
@@ -121,6 +125,38 @@ result<void> create_private_file(const std::string& path, const std::string& byt
         return system_failure(errno, path);
     }
     return {};
+}
+
+}  // namespace
+
+result<void> create_private_file(const std::string& path, const std::string& bytes) {
+    // link, not rename: of two processes that start at once, one wins and the other reads its file.
+    return write_private_file(path, bytes, ::link);
+}
+
+result<void> replace_private_file(const std::string& path, const std::string& bytes) {
+    return write_private_file(path, bytes, ::rename);
+}
+
+file_lock::~file_lock() {
+    if (fd_ >= 0) {
+        ::close(fd_);
+    }
+}
+
+result<file_lock> lock_private_file(const std::string& path) {
+    const std::string name = path + ".lock";
+    const int fd = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        return system_failure(errno, path);
+    }
+    file_lock lock(fd);
+    while (::flock(fd, LOCK_EX) != 0) {
+        if (errno != EINTR) {
+            return system_failure(errno, path);
+        }
+    }
+    return lock;
 }
 
 }  // namespace vora::auth::detail

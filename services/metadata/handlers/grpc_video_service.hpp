@@ -11,6 +11,8 @@
 
 namespace vora::metadata {
 
+struct bad_input;
+
 class grpc_video_service {
  public:
     // `bases`: where uploads, playback and pages are; gRPC calls come to an address that has none.

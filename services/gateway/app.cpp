@@ -1,5 +1,6 @@
 #include "services/gateway/app.hpp"
 
+#include "services/gateway/adapters/http_change_listener.hpp"
 #include "services/gateway/adapters/http_playback_source.hpp"
 #include "services/gateway/core/delivery.hpp"
 #include "services/gateway/core/playback_cache.hpp"
@@ -21,6 +22,22 @@ cache_options cache_options_of(const config& c) {
     return o;
 }
 
+http_change_listener::options listener_options(const config& c) {
+    http_change_listener::options o;
+    o.url = c.metadata_url;
+    o.secret = c.internal_secret;
+    o.margin = milliseconds(c.metadata_deadline_ms);
+    return o;
+}
+
+object_cache_options object_options_of(const config& c) {
+    object_cache_options o;
+    o.bytes_max = static_cast<std::uint64_t>(c.cache_bytes);
+    o.object_bytes_max = o.bytes_max / 4;
+    o.first_byte_deadline = milliseconds(c.store_deadline_ms);
+    return o;
+}
+
 store_options store_options_of(const config& c) {
     store_options o;
     o.first_byte_deadline = milliseconds(c.store_deadline_ms);
@@ -33,16 +50,34 @@ store_options store_options_of(const config& c) {
 struct app::parts {
     parts(executor ex, blob::reader& processed, auth::grant_keys keys, const clock_source& clock,
           const obs::logger& log, obs::metrics& metrics, const config& c)
-        : source(ex, source_options(c), log, metrics),
+        : meters(metrics),
+          source(ex, source_options(c), log, metrics),
           cache(ex, source, clock, cache_options_of(c)),
-          store(ex, processed, store_options_of(c)),
+          changes(ex, listener_options(c), cache, log, metrics),
+          store(ex, processed, counted(store_options_of(c))),
+          objects(ex, store, counted(object_options_of(c))),
           delivery(cache),
-          handler(delivery, store, std::move(keys), clock, log, metrics,
+          handler(delivery, store, objects, std::move(keys), clock, log, meters,
                   static_cast<std::size_t>(c.answers_max)) {}
 
+    store_options counted(store_options o) {
+        o.on_event = [this](store_event e) { meters.count(e); };
+        return o;
+    }
+    object_cache_options counted(object_cache_options o) {
+        o.on_event = [this](cache_event e) {
+            meters.count(e);
+            meters.cache_bytes.set(static_cast<double>(objects.bytes()));
+        };
+        return o;
+    }
+
+    play_meters meters;
     http_playback_source source;
     playback_cache cache;
+    http_change_listener changes;
     store_gate store;
+    object_cache objects;
     gateway::delivery delivery;
     play_handler handler;
 };
@@ -58,8 +93,14 @@ net::router app::public_routes() {
     return parts_->handler.routes();
 }
 
+void app::start() {
+    parts_->changes.start();
+}
+
 task<> app::stop() {
+    co_await parts_->changes.stop();
     co_await parts_->cache.stop();
+    co_await parts_->objects.stop();
     co_await parts_->store.stop();
     parts_->source.close();
 }

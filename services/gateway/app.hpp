@@ -24,6 +24,9 @@ class app {
 
     // Valid as long as the app.
     net::router public_routes();
+    // Begins to listen for changes of videos. Without it, and while metadata does not answer, an
+    // answer of metadata serves for a second.
+    void start();
     // After the server that has the routes was stopped.
     task<> stop();
 

@@ -15,6 +15,8 @@ void config::bind(vora::config::schema& s) {
           "how old an answer of metadata may be that is used while metadata is away");
     s.add("gateway.answers_max", &answers_max, "requests served at once; more get 503", 1);
     s.add("gateway.lookups_max", &lookups_max, "questions to metadata at once; more get 503", 1);
+    s.add("gateway.cache_bytes", &cache_bytes,
+          "memory for objects that several viewers want; 0 = each viewer reads the store", 0);
 }
 
 }  // namespace vora::gateway

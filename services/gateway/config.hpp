@@ -19,6 +19,7 @@ struct config {
     std::chrono::seconds stale{86'400};
     std::int64_t answers_max = 1024;
     std::int64_t lookups_max = 256;
+    std::int64_t cache_bytes = 64 << 20;
 
     void bind(vora::config::schema& s);
 };

@@ -11,6 +11,7 @@ struct playback_cache::question {
     std::uint64_t number = 0;
     timestamp asked_at;
     std::optional<result<std::shared_ptr<const playback_info>>> answer;
+    bool outdated = false;  // the video has changed since it was asked
     std::list<wake_signal*> waiting;
 
     task<> wait(executor ex) {
@@ -51,11 +52,12 @@ task<result<std::shared_ptr<playback_cache::question>>> playback_cache::answered
 task<result<known_playback>> playback_cache::find(std::string video_id, bool current) {
     const std::uint64_t asked_before = asked_;
     const bool trust_stale = clock_.now() < trust_stale_until_;
+    const auto fresh_for = live_ ? options_.live_for : options_.fresh_for;
     if (!current || trust_stale) {
-        const auto age_max = trust_stale ? options_.stale_for : options_.fresh_for;
-        if (auto* e = known(video_id, age_max)) {
+        auto* e = known(video_id, trust_stale ? options_.stale_for : fresh_for);
+        if (e != nullptr && (trust_stale || !e->doubted)) {
             const auto now = clock_.now();
-            const bool stale = now - e->asked_at > options_.fresh_for;
+            const bool stale = e->doubted || now - e->asked_at > fresh_for;
             known_playback k{e->info, false, stale};
             if (stale && now - e->retried_at > options_.fresh_for) {
                 e->retried_at = now;
@@ -117,7 +119,10 @@ task<> playback_cache::run_question(std::string video_id, std::shared_ptr<questi
             if (!q.answer) {
                 q.answer = fail(errc::unavailable, "stopping", "the service is stopping");
             }
-            cache.questions_.erase(video_id);
+            const auto asked = cache.questions_.find(video_id);
+            if (asked != cache.questions_.end() && asked->second.get() == &q) {
+                cache.questions_.erase(asked);
+            }
             for (auto* waiting : q.waiting) {
                 waiting->notify();
             }
@@ -147,15 +152,42 @@ void playback_cache::learn(const std::string& video_id, const question& q) {
         return;
     }
     trust_stale_until_ = {};
+    if (q.outdated) {
+        return;
+    }
     forget(video_id);
     if (!answer) {
         return;  // unknown ids are not remembered: guessed ones would drive out what is played
     }
     by_use_.push_front(video_id);
-    entries_[video_id] = {*answer, q.asked_at, {}, by_use_.begin()};
+    entries_[video_id] = {*answer, q.asked_at, {}, false, by_use_.begin()};
     if (entries_.size() > options_.entries_max) {
         forget(std::string(by_use_.back()));
     }
+}
+
+// Its answer goes to those who wait for it already; whoever comes now asks anew.
+void playback_cache::forget_question(const std::string& video_id) {
+    const auto asked = questions_.find(video_id);
+    if (asked != questions_.end()) {
+        asked->second->outdated = true;
+        questions_.erase(asked);
+    }
+}
+
+void playback_cache::changed(const std::string& video_id) {
+    forget(video_id);
+    forget_question(video_id);
+}
+
+void playback_cache::all_changed() {
+    for (auto& [id, e] : entries_) {
+        e.doubted = true;
+    }
+    for (auto& [id, q] : questions_) {
+        q->outdated = true;
+    }
+    questions_.clear();
 }
 
 playback_cache::entry* playback_cache::known(const std::string& video_id, milliseconds age_max) {

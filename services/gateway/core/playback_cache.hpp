@@ -16,6 +16,7 @@ namespace vora::gateway {
 
 struct cache_options {
     milliseconds fresh_for{1000};        // an answer younger than this is used without asking
+    milliseconds live_for{300'000};      // the same while changes are told (set_live)
     milliseconds stale_for{86'400'000};  // while the source is away, at most this old
     milliseconds trust_stale_for{5000};  // after a failure: known answers at once, asked for behind
     std::size_t entries_max = 10'000;
@@ -39,6 +40,14 @@ class playback_cache {
     // case, but for the time after a failure. Errors: those of the source when nothing is known,
     // resource_exhausted ("too_many_lookups").
     task<result<known_playback>> find(std::string video_id, bool current);
+
+    // Whether each change is told by the two below as it happens.
+    void set_live(bool live) { live_ = live; }
+    // This video has changed: what is known of it, and what is being asked, counts no more.
+    void changed(const std::string& video_id);
+    // Any video may have changed: what is known is asked for again before it is used, and stands
+    // only while the source is away.
+    void all_changed();
     task<> stop();
 
  private:
@@ -47,6 +56,7 @@ class playback_cache {
         std::shared_ptr<const playback_info> info;
         timestamp asked_at;
         timestamp retried_at;  // while the source is away: when it was last asked for this one
+        bool doubted = false;  // a change may have been missed
         std::list<std::string>::iterator place;
     };
 
@@ -56,6 +66,7 @@ class playback_cache {
     void forget(const std::string& video_id);
     task<result<std::shared_ptr<question>>> answered(const std::string& video_id);
     entry* known(const std::string& video_id, milliseconds age_max);
+    void forget_question(const std::string& video_id);
     result<known_playback> fall_back(const std::string& video_id, const error& failure);
 
     playback_source& source_;
@@ -68,6 +79,7 @@ class playback_cache {
     std::map<std::string, std::shared_ptr<question>> questions_;
     std::uint64_t asked_ = 0;  // number of the last question
     timestamp trust_stale_until_;
+    bool live_ = false;
 };
 
 }  // namespace vora::gateway

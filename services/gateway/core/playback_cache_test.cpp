@@ -253,5 +253,74 @@ TEST_F(playback_caching, stopping_ends_every_wait) {
     EXPECT_TRUE(ended);
 }
 
+TEST_F(playback_caching, while_changes_are_told_an_answer_is_used_until_it_changes) {
+    cache_->set_live(true);
+    EXPECT_TRUE(find("a")->current);
+    clock_.advance(60s);
+    const auto later = find("a");
+    EXPECT_FALSE(later->current);
+    EXPECT_FALSE(later->stale) << "told is as good as asked";
+    EXPECT_EQ(source_.asked, 1);
+    source_.videos["a"].is_public = false;
+    cache_->changed("a");
+    EXPECT_FALSE(find("a")->info->is_public);
+    EXPECT_EQ(source_.asked, 2);
+    cache_->set_live(false);
+    clock_.advance(2s);
+    find("a");
+    EXPECT_EQ(source_.asked, 3) << "nobody tells: it asks for itself again";
+}
+
+TEST_F(playback_caching, a_video_that_changed_does_not_play_on_when_the_source_then_goes_away) {
+    cache_->set_live(true);
+    find("a");
+    cache_->changed("a");
+    source_.away = true;
+    EXPECT_FALSE(find("a"));
+}
+
+TEST_F(playback_caching, an_answer_asked_for_before_the_change_is_not_kept) {
+    cache_->set_live(true);
+    source_.held = true;
+    task_group viewers(loop_.executor());
+    std::vector<bool> seen;
+    const auto view = [](playback_cache& c, std::vector<bool>& s) -> task<> {
+        auto found = co_await c.find("a", false);
+        s.push_back(found && found->info->is_public);
+    };
+    const auto until_asked = [](fake_source& s, int n) -> task<> {
+        while (s.asked < n) {
+            co_await sleep_for(1ms);
+        }
+    };
+    viewers.spawn(view(*cache_, seen));
+    loop_.run_until_done(until_asked(source_, 1));
+    source_.videos["a"].is_public = false;
+    cache_->changed("a");
+    viewers.spawn(view(*cache_, seen));
+    loop_.run_until_done(until_asked(source_, 2));
+    source_.release();
+    source_.release();
+    loop_.run_until_done(viewers.join());
+    ASSERT_EQ(seen.size(), 2u);
+    EXPECT_EQ(seen[0] + seen[1], 1) << "who came after the change asked anew";
+    EXPECT_FALSE(find("a")->info->is_public) << "and only that was kept";
+    EXPECT_EQ(source_.asked, 2);
+}
+
+TEST_F(playback_caching, after_a_missed_change_all_is_asked_again_and_stands_only_meanwhile) {
+    cache_->set_live(true);
+    find("a");
+    cache_->all_changed();
+    source_.away = true;
+    const auto meanwhile = find("a");
+    ASSERT_TRUE(meanwhile);
+    EXPECT_TRUE(meanwhile->stale);
+    source_.away = false;
+    source_.videos["a"].is_public = false;
+    clock_.advance(6s);
+    EXPECT_FALSE(find("a")->info->is_public);
+}
+
 }  // namespace
 }  // namespace vora::gateway

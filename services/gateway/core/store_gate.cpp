@@ -55,34 +55,59 @@ task<> store_gate::stop() {
     co_await group_.stop();
 }
 
-template <class T>
-task<result<T>> store_gate::in_time(task<result<T>> call) {
-    if (group_.size() >= options_.calls_max) {
-        co_return fail(errc::resource_exhausted, "too_many_store_calls",
-                       "too many requests wait for the object store");
+void store_gate::tell(store_event e) const {
+    if (options_.on_event) {
+        options_.on_event(e);
     }
+}
+
+// What is not there is an answer, not a failure of the store.
+void store_gate::tell_failure(const error& e) const {
+    if (e.code == errc::deadline_exceeded) {
+        tell(store_event::timed_out);
+    } else if (e.code != errc::not_found && e.code != errc::out_of_range) {
+        tell(store_event::failed);
+    }
+}
+
+// The call's result, or deadline_exceeded; then the call is left behind.
+template <class T>
+task<result<T>> store_gate::in_time(task<result<T>> call, milliseconds limit) {
     auto p = std::make_shared<pending<T>>(ex_);
-    group_.spawn(run_call<T>(p, std::move(call), options_.first_byte_deadline));
+    group_.spawn(run_call<T>(p, std::move(call), limit));
     // Slightly longer than the call's own deadline: one that can be cancelled has been by then.
-    co_await p->done.wait(options_.first_byte_deadline + 100ms);
+    co_await p->done.wait(limit + 100ms);
     if (!p->value) {
+        tell(store_event::timed_out);
         co_return fail(as_shown({errc::deadline_exceeded, {}, {}}));
     }
     auto value = std::move(*p->value);
     if (!value) {
+        tell_failure(value.error());
         co_return fail(as_shown(std::move(value.error())));
     }
     co_return value;
 }
 
+template <class T>
+task<result<T>> store_gate::asked(task<result<T>> call, store_event what) {
+    if (group_.size() >= options_.calls_max) {
+        co_return fail(errc::resource_exhausted, "too_many_store_calls",
+                       "too many requests wait for the object store");
+    }
+    tell(what);
+    auto value = co_await in_time(std::move(call), options_.first_byte_deadline);
+    co_return value;
+}
+
 task<result<blob::object_info>> store_gate::head(std::string key) {
-    auto found = co_await in_time(store_.head(std::move(key)));
+    auto found = co_await asked(store_.head(std::move(key)), store_event::head);
     co_return found;
 }
 
 task<result<opened_object>> store_gate::open(std::string key,
                                              std::optional<blob::byte_range> range) {
-    auto opened = co_await in_time(open_and_read(std::move(key), range));
+    auto opened = co_await asked(open_and_read(std::move(key), range), store_event::read);
     co_return opened;
 }
 
@@ -110,8 +135,18 @@ task<result<opened_object>> store_gate::open_and_read(std::string key,
     co_return o;
 }
 
-task<result<std::size_t>> store_gate::read(blob::object_stream& stream, std::span<char> into) {
-    auto n = co_await with_deadline(stream.read(into), options_.next_bytes_deadline);
+task<result<std::size_t>> store_gate::read_on(std::shared_ptr<blob::object_stream> stream,
+                                              std::shared_ptr<char[]> bytes, std::uint64_t at,
+                                              std::size_t count) {
+    auto n = co_await stream->read({bytes.get() + at, count});
+    co_return n;
+}
+
+task<result<std::size_t>> store_gate::read(std::shared_ptr<blob::object_stream> stream,
+                                           std::shared_ptr<char[]> bytes, std::uint64_t at,
+                                           std::size_t count) {
+    auto n = co_await in_time(read_on(std::move(stream), std::move(bytes), at, count),
+                              options_.next_bytes_deadline);
     co_return n;
 }
 

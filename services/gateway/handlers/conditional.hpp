@@ -18,7 +18,8 @@ struct conditions {
     std::string if_range;
     std::string range;
 
-    bool any() const { return !if_match.empty() || !if_none_match.empty() || !range.empty(); }
+    // Whether the answer may be one without a body.
+    bool validates() const { return !if_match.empty() || !if_none_match.empty(); }
 };
 
 struct verdict {

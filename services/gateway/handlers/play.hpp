@@ -5,10 +5,11 @@
 #include "libs/base/clock.hpp"
 #include "libs/net/router.hpp"
 #include "libs/obs/log.hpp"
-#include "libs/obs/metrics.hpp"
 #include "services/gateway/core/delivery.hpp"
+#include "services/gateway/core/object_cache.hpp"
 #include "services/gateway/core/store_gate.hpp"
 #include "services/gateway/handlers/conditional.hpp"
+#include "services/gateway/handlers/play_meters.hpp"
 
 #include <memory>
 #include <string>
@@ -19,9 +20,9 @@ namespace vora::gateway {
 class play_handler {
  public:
     // `answers_max`: requests served at once, streams that are being sent included.
-    play_handler(delivery& delivery, store_gate& store, auth::grant_keys keys,
-                 const clock_source& clock, obs::logger log, obs::metrics& metrics,
-                 std::size_t answers_max);
+    play_handler(delivery& delivery, store_gate& store, object_cache& objects,
+                 auth::grant_keys keys, const clock_source& clock, obs::logger log,
+                 play_meters& meters, std::size_t answers_max);
     ~play_handler();
     play_handler(const play_handler&) = delete;
 
@@ -29,7 +30,6 @@ class play_handler {
     net::router routes();
 
  private:
-    struct meters;
     struct permission;
     struct target;
     class slot;
@@ -39,17 +39,23 @@ class play_handler {
     task<net::response> serve(net::request& r, target& t);
     task<net::response> serve_object(const net::request& r, const target& t, std::string key,
                                      slot s);
+    task<net::response> serve_open(const net::request& r, const target& t, const conditions& c,
+                                   std::unique_ptr<object_reader> object, slot s);
+    task<result<blob::object_info>> facts_of(std::string key);
     net::response serve_master(const net::request& r, const target& t, std::string text);
     net::response store_failure(const net::request& r, const target& t, const std::string& key,
                                 const error& e);
+    result<permission> permit(const net::request& r) const;
     result<permission> check_grant(std::string_view grant, std::string_view video_id) const;
+    result<permission> check_cookie(const net::request& r, std::string_view video_id) const;
 
     delivery& delivery_;
     store_gate& store_;
+    object_cache& objects_;
     auth::grant_keys keys_;
     const clock_source& clock_;
     obs::logger log_;
-    std::unique_ptr<meters> meters_;
+    play_meters& meters_;
     std::size_t answers_ = 0;
     std::size_t answers_max_;
 };

@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace vora::gateway::testing {
 
@@ -69,7 +70,7 @@ class fake_source final : public playback_source {
 // A store over a real one, or over nothing, that can fail, stall and break off.
 class fake_store final : public blob::reader {
  public:
-    fake_store(executor ex, blob::reader& inner) : inner_(inner), never_(ex) {}
+    fake_store(executor ex, blob::reader& inner) : inner_(inner), ex_(ex) {}
 
     task<result<blob::object_info>> head(std::string key) override {
         ++calls;
@@ -83,13 +84,18 @@ class fake_store final : public blob::reader {
     task<result<std::unique_ptr<blob::object_stream>>> open(
         std::string key, std::optional<blob::byte_range> range) override {
         ++calls;
+        ++opens;
         auto trouble = co_await obey();
         if (!trouble) {
             co_return fail(trouble.error());
         }
+        if (opens_left && (*opens_left)-- <= 0) {
+            co_return fail(errc::unavailable, "connect_failed");
+        }
         auto r = co_await inner_.open(key, range);
         if (r) {
-            r = std::make_unique<breaking_stream>(*this, std::move(*r));
+            const bool other = other_object_from > 0 && opens >= other_object_from;
+            r = std::make_unique<breaking_stream>(*this, std::move(*r), other);
         }
         co_return r;
     }
@@ -105,22 +111,37 @@ class fake_store final : public blob::reader {
     // Lets calls that hang go on.
     void release() {
         hangs = false;
-        never_.notify();
+        body_hangs = false;
+        for (auto* signal : waiting_) {
+            signal->notify();
+        }
     }
 
     std::optional<error> failure;
     bool stalls = false;                            // until cancelled
     bool hangs = false;                             // also when cancelled
-    std::optional<std::uint64_t> breaks_off_after;  // bytes of a body
+    bool fails_when_back = true;                    // what hung
+    bool body_hangs = false;                        // the same, when a body is read on
+    std::optional<std::uint64_t> breaks_off_after;  // bytes of one opening's body
+    std::optional<int> opens_left;                  // then opening fails
+    int other_object_from = 0;                      // this opening and later ones; 0 = none
     int calls = 0;
+    int opens = 0;
 
  private:
     class breaking_stream final : public blob::object_stream {
      public:
-        breaking_stream(fake_store& owner, std::unique_ptr<blob::object_stream> inner)
-            : owner_(owner), inner_(std::move(inner)) {}
-        const blob::object_info& info() const override { return inner_->info(); }
+        breaking_stream(fake_store& owner, std::unique_ptr<blob::object_stream> inner, bool other)
+            : owner_(owner), inner_(std::move(inner)), info_(inner_->info()) {
+            if (other) {
+                info_.etag = "\"another\"";
+            }
+        }
+        const blob::object_info& info() const override { return info_; }
         task<result<std::size_t>> read(std::span<char> into) override {
+            if (owner_.body_hangs && read_ > 0) {
+                co_await owner_.hang(owner_.body_hangs);
+            }
             const auto limit = owner_.breaks_off_after;
             if (limit && read_ >= *limit) {
                 co_return fail(errc::unavailable, "connection_lost");
@@ -136,20 +157,31 @@ class fake_store final : public blob::reader {
      private:
         fake_store& owner_;
         std::unique_ptr<blob::object_stream> inner_;
+        blob::object_info info_;
         std::uint64_t read_ = 0;
     };
+
+    // Until the lever is let go, whoever cancels it.
+    task<> hang(const bool& lever) {
+        co_await boost::asio::this_coro::reset_cancellation_state(
+            boost::asio::disable_cancellation());
+        while (lever) {
+            wake_signal signal(ex_);
+            waiting_.push_back(&signal);
+            co_await signal.wait(60s);
+            std::erase(waiting_, &signal);
+        }
+    }
 
     task<result<void>> obey() {
         if (stalls) {
             co_await sleep_for(1h);
         }
         if (hangs) {
-            co_await boost::asio::this_coro::reset_cancellation_state(
-                boost::asio::disable_cancellation());
-            while (hangs) {
-                co_await never_.wait(60s);
+            co_await hang(hangs);
+            if (fails_when_back) {
+                co_return fail(errc::unavailable, "came_back");
             }
-            co_return fail(errc::unavailable, "came_back");
         }
         if (failure) {
             co_return fail(*failure);
@@ -158,7 +190,8 @@ class fake_store final : public blob::reader {
     }
 
     blob::reader& inner_;
-    wake_signal never_;
+    executor ex_;
+    std::vector<wake_signal*> waiting_;
 };
 
 }  // namespace vora::gateway::testing

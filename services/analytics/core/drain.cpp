@@ -1,6 +1,7 @@
 #include "services/analytics/core/drain.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace vora::analytics {
 
@@ -52,11 +53,13 @@ task<> drain::deliver(event_batch batch) {
             settled();
             co_return;
         }
-        if (r.error().code != errc::invalid_argument || !prepared_) {
+        // Also after a lost connection: what answers next may be an engine that lost the table.
+        const bool rows_refused =
+            std::exchange(prepared_, false) && r.error().code == errc::invalid_argument;
+        if (!rows_refused) {
             co_await back_off(r.error(), batch.oldest);
-        } else if (!table_seen) {
-            prepared_ = false;  // the next attempt looks at the table first
-            table_seen = true;
+        } else if (!std::exchange(table_seen, true)) {
+            continue;
         } else {
             co_await refused(batch, r.error());
             co_return;

@@ -45,16 +45,16 @@ inline constexpr std::chrono::minutes future_max{5};
 
 // Texts are borrowed; absent ones are empty, absent numbers 0.
 struct event {
-    timestamp event_time;
-    std::string_view video_id;
-    std::string_view user_id;
-    std::string_view event_type;
-    std::string_view session_id;
+    timestamp event_time{};
+    std::string_view video_id{};
+    std::string_view user_id{};
+    std::string_view event_type{};
+    std::string_view session_id{};
     std::uint64_t seq = 0;
     std::uint64_t position_ms = 0;
     std::uint64_t value = 0;
-    std::string_view detail;
-    timestamp received_at;
+    std::string_view detail{};
+    timestamp received_at{};
 };
 
 bool is_event_type(std::string_view text);

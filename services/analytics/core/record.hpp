@@ -77,7 +77,7 @@ class record_cursor {
 // Which rows to take out of a segment.
 struct row_range {
     std::uint64_t from_row = 0;
-    std::optional<std::uint64_t> until_row;  // else as far as the limits allow
+    std::optional<std::uint64_t> until_row = {};  // else as far as the limits allow
     std::uint64_t rows_max = 50'000;
     std::size_t bytes_max = 4 << 20;
 };

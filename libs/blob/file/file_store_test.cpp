@@ -6,10 +6,14 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <csignal>
@@ -220,6 +224,35 @@ TEST_F(file_store_test, what_is_in_memory_is_read_without_waiting_for_the_pool) 
     read.set_value();
     one.join();
     EXPECT_FALSE(pool_was_needed);
+}
+
+// How many of the pages of [offset, offset + bytes) are in memory.
+std::size_t pages_in_memory(const fs::path& file, std::size_t offset, std::size_t bytes) {
+    const auto fd = posix::open_file(file, O_RDONLY);
+    void* map =
+        ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd->get(), static_cast<off_t>(offset));
+    std::vector<unsigned char> pages(bytes / 4096);
+    EXPECT_EQ(::mincore(map, bytes, pages.data()), 0);
+    ::munmap(map, bytes);
+    return static_cast<std::size_t>(
+        std::ranges::count_if(pages, [](unsigned char p) { return (p & 1) != 0; }));
+}
+
+TEST_F(file_store_test, the_end_of_a_large_multipart_does_not_stay_in_memory_its_beginning_does) {
+    struct ::statfs where{};
+    ASSERT_EQ(::statfs(dir.path.c_str(), &where), 0);
+    if (where.f_type == TMPFS_MAGIC) {
+        GTEST_SKIP() << "here files are memory";
+    }
+    constexpr std::size_t part = 1 << 20;
+    file_store store(root, pool);
+    const auto id = *run(store.begin_multipart("k", part));
+    const std::string bytes(part, 'x');
+    ASSERT_TRUE(run(store.put_part("k", id, 1, bytes)).has_value());
+    ASSERT_TRUE(run(store.put_part("k", id, 101, bytes)).has_value());
+    const auto data = root / ".multipart" / id / "data";
+    EXPECT_GT(pages_in_memory(data, 0, part), part / 4096 / 2);
+    EXPECT_LT(pages_in_memory(data, 100 * part, part), part / 4096 / 2);
 }
 
 // The call that cannot wait must not take it for an object either.

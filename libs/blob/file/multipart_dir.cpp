@@ -21,6 +21,11 @@ namespace {
 constexpr std::uint32_t parts_max = 10'000;
 constexpr std::size_t record_bytes_max = 64 << 20;
 constexpr std::time_t abandoned_after_s = 7 * 86'400;
+// The beginning of an object stays in the kernel's memory: it is looked at as soon as it is whole,
+// and a small object is read at once. The rest of a large one is read later, once and in order;
+// kept, it would drive out what is read again and again, and taking ever new memory for it costs
+// more than writing it (bench/README.md).
+constexpr std::uint64_t kept_in_memory_bytes = 64 << 20;
 
 bool is_multipart_id(std::string_view id) {
     return id.size() == 32 && id.find_first_not_of("0123456789abcdef") == std::string_view::npos;
@@ -279,11 +284,15 @@ result<part_info> multipart_dir::put_part(const std::string& key, const std::str
             return fail(r.error());
         }
     }
-    if (auto r = posix::write_at(fd->get(), bytes, (number - 1) * *part_bytes); !r) {
+    const auto offset = (number - 1) * *part_bytes;
+    if (auto r = posix::write_at(fd->get(), bytes, offset); !r) {
         return fail(r.error());
     }
     if (auto r = posix::sync_data(fd->get()); !r) {
         return fail(r.error());
+    }
+    if (offset >= kept_in_memory_bytes) {
+        posix::forget_cached(fd->get(), offset, bytes.size());
     }
     part_info part{number, bytes.size(), "\"" + random_hex(8) + "\""};
     if (auto r = append_record(directory, part); !r) {

@@ -152,6 +152,10 @@ result<void> sync_data(int fd) {
     return {};
 }
 
+void forget_cached(int fd, std::uint64_t offset, std::uint64_t bytes) {
+    ::posix_fadvise(fd, static_cast<off_t>(offset), static_cast<off_t>(bytes), POSIX_FADV_DONTNEED);
+}
+
 result<void> sync_directory(const std::string& path) {
     auto fd = open_file(path, O_RDONLY | O_DIRECTORY);
     if (!fd) {

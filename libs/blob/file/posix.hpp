@@ -51,6 +51,8 @@ std::optional<std::size_t> read_if_cached(int fd, std::span<char> into, std::uin
 
 result<std::string> read_whole(const std::string& path, std::size_t bytes_max);
 result<void> sync_data(int fd);
+// Durable bytes that nobody reads soon: the kernel need not keep them in memory. A hint.
+void forget_cached(int fd, std::uint64_t offset, std::uint64_t bytes);
 result<void> sync_directory(const std::string& path);
 // Copies the bytes of `from` to the start of `to`.
 result<void> copy_bytes(int from, int to);

@@ -15,6 +15,7 @@
 #include "services/all/data_dir.hpp"
 #include "services/all/event_engine.hpp"
 #include "services/all/health.hpp"
+#include "services/analytics/app.hpp"
 #include "services/dashboard/app.hpp"
 #include "services/gateway/app.hpp"
 #include "services/metadata/app.hpp"
@@ -36,6 +37,7 @@ struct platform_config::services {
     metadata::config metadata;
     worker::config worker;
     gateway::config gateway;
+    analytics::config analytics;
     dashboard::config dashboard;
     event_engine_config events_engine;
 };
@@ -48,6 +50,7 @@ platform_config platform_config::for_data_dir(const data_dir& dir) {
     platform_config c;
     c.parts->metadata.database = "sqlite:" + dir.file("db/metadata.sqlite");
     c.parts->worker.scratch_dir = dir.file("scratch");
+    c.parts->analytics.spool_dir = dir.file("events");
     return c;
 }
 
@@ -60,6 +63,7 @@ void platform_config::bind(config::schema& s) {
     parts->metadata.bind(s);
     parts->worker.bind(s);
     parts->gateway.bind(s);
+    parts->analytics.bind(s);
     parts->dashboard.bind(s);
     parts->events_engine.bind(s);
 }
@@ -182,6 +186,7 @@ struct platform::state {
     std::unique_ptr<metadata::app> videos;
     std::unique_ptr<worker::app> media;
     std::unique_ptr<gateway::app> delivery;
+    std::unique_ptr<analytics::app> events;
     std::unique_ptr<dashboard::app> studio;
     std::string studio_token;
 };
@@ -220,6 +225,9 @@ void platform::state::wire() {
     delivery = std::make_unique<gateway::app>(ex, processed, grants, clock,
                                               log.for_service("gateway"), metrics, parts.gateway);
 
+    events = std::make_unique<analytics::app>(ex, pool, clock, events_engine->client(), log,
+                                              metrics, parts.analytics);
+
     parts.dashboard.public_api_url = parts.metadata.public_api_url;
     parts.dashboard.public_upload_url = parts.metadata.public_upload_url;
     parts.dashboard.public_play_url = parts.metadata.public_play_url;
@@ -236,6 +244,7 @@ void platform::state::serve() {
     net::router public_routes = uploads->public_routes();
     public_routes.merge(videos->public_routes());
     public_routes.merge(delivery->public_routes());
+    public_routes.merge(events->public_routes());
     public_routes.merge(studio->public_routes());
     public_routes.merge(health());
     front.set_routes(std::move(public_routes));
@@ -272,6 +281,7 @@ task<result<void>> platform::state::start_services() {
     co_await media->start();
     videos->start();
     events_engine->start();
+    co_await events->start();
     for (auto* server : {&internal, &admin, &front}) {
         if (auto r = server->start(); !r) {
             co_return fail(r.error());
@@ -286,6 +296,7 @@ task<> platform::state::stop() {
     co_await front.stop();
     co_await studio->stop();
     co_await delivery->stop();
+    co_await events->stop();
     co_await media->stop();
     co_await videos->stop();
     co_await uploads->stop();

@@ -6,8 +6,10 @@
 #include "services/metadata/adapters/upload_service_client.hpp"
 #include "services/metadata/core/retry.hpp"
 #include "services/metadata/handlers/activities.hpp"
+#include "services/metadata/handlers/grpc_video_service.hpp"
 #include "services/metadata/handlers/internal_api.hpp"
 #include "services/metadata/handlers/internal_changes.hpp"
+#include "services/metadata/handlers/openapi.hpp"
 #include "services/metadata/handlers/rest_api.hpp"
 
 #include <algorithm>
@@ -40,6 +42,25 @@ durable::activity_worker_options worker_options() {
     return o;
 }
 
+// Where a client of gRPC finds uploads, playback and pages.
+url_bases bases_of(const config& c) {
+    const auto base = [&](const std::string& configured) {
+        std::string url = configured.empty() ? c.http_origin : configured;
+        while (url.ends_with('/')) {
+            url.pop_back();
+        }
+        return url;
+    };
+    return {base(c.public_upload_url), base(c.public_play_url), base(c.public_api_url)};
+}
+
+rpc::server_options grpc_options(const config& c) {
+    rpc::server_options o;
+    o.name = "metadata";
+    o.address = c.grpc_listen;
+    return o;
+}
+
 }  // namespace
 
 // From the most general to the most particular; destroyed in reverse.
@@ -63,7 +84,7 @@ struct app::state {
           again(repository, uploads, clock, [this] { loops.wake_relay(); }),
           progress(workflows, clock),
           relay(repository, workflows, clock),
-          sweeps(repository, workflows, ends, clock),
+          sweeps(repository, workflows, ends, clock, [this] { loops.wake_relay(); }),
           collector(repository, uploads, clock, c.raw_retention),
           loops(ex, relay, sweeps, collector, repository, clock, background_options_of(c), log,
                 metrics),
@@ -72,6 +93,8 @@ struct app::state {
                {c.public_upload_url, c.public_play_url, c.public_api_url}, log, metrics),
           internal(repository, ends, clock, c.internal_secret, c.hook_secret, log, metrics),
           changes(feed, c.internal_secret),
+          calls(all, commanded, progress, who, keys, clock, bases_of(c), log, metrics),
+          grpc(ex, pool, grpc_options(c), {calls.service()}, log, metrics),
           worker(ex, source, make_activities(runs, log, metrics), worker_options(), log) {
         repository.on_updated([this](const video_id& id) { feed.publish(id); });
     }
@@ -97,6 +120,8 @@ struct app::state {
     rest_api rest;
     internal_api internal;
     internal_changes changes;
+    grpc_video_service calls;
+    rpc::server grpc;
     durable::activity_worker worker;
 };
 
@@ -110,7 +135,9 @@ app::app(executor ex, blocking_pool& pool, const clock_source& clock, durable::c
 app::~app() = default;
 
 net::router app::public_routes() {
-    return state_->rest.routes();
+    auto routes = state_->rest.routes();
+    routes.merge(openapi_routes());
+    return routes;
 }
 
 net::router app::internal_routes() {
@@ -124,12 +151,20 @@ void app::start() {
         throw std::runtime_error("metadata database: " + opened.error().reason + ": " +
                                  opened.error().detail);
     }
+    if (auto listening = state_->grpc.start(); !listening) {
+        throw std::runtime_error("metadata.grpc_listen: " + listening.error().detail);
+    }
     state_->loops.start();
     state_->worker.start();
 }
 
+std::string app::grpc_address() const {
+    return state_->grpc.address();
+}
+
 task<> app::stop() {
     state_->feed.close();
+    co_await state_->grpc.stop();
     co_await state_->worker.stop();
     co_await state_->loops.stop();
     state_->http.close();

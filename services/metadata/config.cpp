@@ -10,6 +10,7 @@ void config::bind(vora::config::schema& schema) {
                "how often videos whose run or upload ended without a word are looked for");
     schema.add("metadata.idempotency_ttl_s", &idempotency_ttl,
                "how long the answer to a request with an Idempotency-Key is kept");
+    schema.add("metadata.grpc_listen", &grpc_listen, "address of gRPC; port 0 = any free one");
     schema.add("limits.duration_max_s", &duration_max_s, "longest input in seconds", 1);
     schema.add("limits.pixels_max", &pixels_max, "most pixels of a frame", 1);
     schema.add("limits.cpu_factor_max", &cpu_factor_max,

@@ -23,6 +23,8 @@ struct config {
     std::chrono::seconds raw_retention{7 * 86'400};
     std::chrono::seconds settle_interval{10};
 
+    std::string grpc_listen = "127.0.0.1:0";  // port 0 = any free one
+
     // Public bases; empty = where the request came to. Several services show them, so whoever
     // composes binds them once (bind_public_urls).
     std::string public_api_url;
@@ -30,6 +32,7 @@ struct config {
     std::string public_play_url;
 
     // Not bound to keys.
+    std::string http_origin;          // "http://127.0.0.1:8080": bases for gRPC where none are set
     std::string upload_internal_url;  // "http://127.0.0.1:41234"
     std::string internal_secret;
     std::string hook_secret;

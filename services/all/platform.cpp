@@ -28,6 +28,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <sstream>
 #include <stdexcept>
 
 namespace vora::all {
@@ -58,6 +59,11 @@ void platform_config::bind(config::schema& s) {
     s.add("server.admin_listen", &admin_listen, "address of /metrics; port 0 = any free one");
     s.add("log.level", &log_level, "debug, info, warn or error");
     s.add("server.blocking_threads", &blocking_threads, "threads for files and databases", 2);
+    s.add("server.connections_max", &connections_max, "connections at once; more get 503", 1);
+    s.add("server.connections_per_address_max", &connections_per_address_max,
+          "the same for one address that is no trusted proxy", 1);
+    s.add("server.trusted_proxies", &trusted_proxies,
+          "addresses, with commas, whose X-Forwarded-* count");
     parts->metadata.bind_public_urls(s);  // once for all that show them
     parts->upload.bind(s);
     parts->metadata.bind(s);
@@ -126,6 +132,18 @@ net::server_options listener(const std::string& name, const std::string& address
     return o;
 }
 
+// The one listener that strangers reach.
+net::server_options front_listener(const platform_config& c) {
+    auto o = listener("front", c.listen);
+    o.connections_max = static_cast<std::size_t>(c.connections_max);
+    o.connections_per_peer_max = static_cast<std::size_t>(c.connections_per_address_max);
+    std::istringstream addresses(c.trusted_proxies);
+    for (std::string one; std::getline(addresses, one, ',');) {
+        o.trusted_proxies.push_back(std::move(one));
+    }
+    return o;
+}
+
 }  // namespace
 
 // Members stand from the most general to the most particular; they are destroyed the other way
@@ -143,8 +161,7 @@ struct platform::state {
           hook_secret(or_throw(dir.secret("keys/hook.secret"))),
           raw(dir.file("store/bucket-raw"), pool),
           processed(dir.file("store/bucket-processed"), pool),
-          front(loop.executor(), listener("front", config.listen), {}, log.for_service("front"),
-                metrics),
+          front(loop.executor(), front_listener(config), {}, log.for_service("front"), metrics),
           internal(loop.executor(), listener("internal", "127.0.0.1:0"), {},
                    log.for_service("internal"), metrics),
           admin(loop.executor(), listener("admin", config.admin_listen), {},

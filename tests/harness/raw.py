@@ -23,8 +23,10 @@ class Exchange:
         return [a.status for a in self.answers]
 
 
-def exchange(address, data, timeout_s=5.0, pieces=None):
-    """Sends `data`, then reads until the server closes or has been silent for `timeout_s`."""
+def exchange(address, data, timeout_s=5.0, pieces=None, heads=()):
+    """Sends `data`, then reads until the server closes or has been silent for `timeout_s`.
+
+    `heads`: the numbers, from 0, of answers that have a length but no body."""
     with socket.create_connection(address, timeout=timeout_s) as s:
         try:
             for piece in pieces or [data]:
@@ -46,11 +48,11 @@ def exchange(address, data, timeout_s=5.0, pieces=None):
                 closed = True
                 break
             received += block
-    answers, rest = parse(received)
+    answers, rest = parse(received, heads)
     return Exchange(answers, closed, rest)
 
 
-def parse(data):
+def parse(data, heads=()):
     answers = []
     while data.startswith(b"HTTP/1.1 ") or data.startswith(b"HTTP/1.0 "):
         head, found, rest = data.partition(b"\r\n\r\n")
@@ -63,7 +65,9 @@ def parse(data):
             name, _, value = line.partition(":")
             headers[name.strip().lower()] = value.strip()
         length = (
-            0 if status in (204, 304) or status < 200 else int(headers.get("content-length", 0))
+            0
+            if status in (204, 304) or status < 200 or len(answers) in heads
+            else int(headers.get("content-length", 0))
         )
         if len(rest) < length:
             return answers, data

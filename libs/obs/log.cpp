@@ -8,6 +8,10 @@
 #include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 
@@ -35,12 +39,58 @@ std::string_view name_of(level l) {
     return "info";
 }
 
-std::string in_words(const nlohmann::ordered_json& line) {
-    std::string text = line["level"].get<std::string>() + ": " + line["event"].get<std::string>();
-    for (const auto& [key, value] : line.items()) {
-        if (key != "time" && key != "level" && key != "event") {
-            text +=
-                "  " + key + "=" + (value.is_string() ? value.get<std::string>() : value.dump());
+bool is_plain(std::string_view text) {
+    return std::ranges::all_of(
+        text, [](char c) { return c >= 0x20 && c < 0x7f && c != '"' && c != '\\'; });
+}
+
+// Nearly every text is plain; the rest takes the slow way. Outside text may be no UTF-8: replaced,
+// never thrown on.
+void append_string(std::string& to, std::string_view text) {
+    if (!is_plain(text)) {
+        to += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+        return;
+    }
+    to += '"';
+    to += text;
+    to += '"';
+}
+
+struct append_value {
+    std::string& to;
+    void operator()(const std::string& v) const { append_string(to, v); }
+    void operator()(std::int64_t v) const { to += std::to_string(v); }
+    void operator()(bool v) const { to += v ? "true" : "false"; }
+    void operator()(double v) const {
+        std::array<char, 32> text{};
+        const auto end = std::to_chars(text.data(), text.data() + text.size(), v).ptr;
+        to += std::isfinite(v) ? std::string_view(text.data(), end) : std::string_view("null");
+    }
+};
+
+// Written by hand: a line a request, and a tree of values for each would cost more than the rest of
+// many requests.
+void append_member(std::string& to, std::string_view key, std::string_view text) {
+    to += to.empty() ? "{\"" : ",\"";
+    to += key;
+    to += "\":";
+    append_string(to, text);
+}
+
+std::string in_words(level l, std::string_view service, std::string_view event,
+                     std::initializer_list<field> fields) {
+    std::string text(name_of(l));
+    text += ": ";
+    text += event;
+    if (!service.empty()) {
+        text += "  service=" + std::string(service);
+    }
+    for (const auto& f : fields) {
+        text += "  " + std::string(f.key) + "=";
+        if (const auto* s = std::get_if<std::string>(&f.value)) {
+            text += *s;
+        } else {
+            std::visit(append_value{text}, f.value);
         }
     }
     return text;
@@ -86,21 +136,24 @@ void logger::write(level l, std::string_view event, std::initializer_list<field>
     if (!sink_ || l < sink_->least) {
         return;
     }
-    nlohmann::ordered_json line;
-    line["time"] = to_rfc3339(system_clock_source().now());
-    line["level"] = name_of(l);
+    std::string line;
+    line.reserve(256);
+    append_member(line, "time", to_rfc3339(system_clock_source().now()));
+    append_member(line, "level", name_of(l));
     if (!service_.empty()) {
-        line["service"] = service_;
+        append_member(line, "service", service_);
     }
-    line["event"] = event;
+    append_member(line, "event", event);
     for (const auto& f : fields) {
-        std::visit([&](const auto& value) { line[std::string(f.key)] = value; }, f.value);
+        line += ",\"";
+        line += f.key;
+        line += "\":";
+        std::visit(append_value{line}, f.value);
     }
-    // Outside text may be no UTF-8: replaced, never thrown on.
-    sink_->out->log(spdlog::level::info,
-                    line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    line += '}';
+    sink_->out->log(spdlog::level::info, line);
     if (sink_->words_to_stderr && l >= level::warn) {
-        std::fprintf(stderr, "%s\n", in_words(line).c_str());
+        std::fprintf(stderr, "%s\n", in_words(l, service_, event, fields).c_str());
     }
 }
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -26,6 +27,8 @@ TEST(logger, writes_one_json_object_a_line_and_survives_bytes_that_are_no_text) 
             logger::to_file(dir / "vora.jsonl", level::info, 1 << 20, 2).for_service("upload");
         log.info("chunk_written", {{"upload", "ab\n\"c"}, {"bytes", 5}, {"ok", true}});
         log.info("odd", {{"name", std::string("\xff\xfe")}});
+        log.info("numbers",
+                 {{"ms", 0.25}, {"least", INT64_MIN}, {"none", std::nan("")}, {"path", "C:\\"}});
         log.debug("hidden");
         log.flush();
     }
@@ -35,7 +38,13 @@ TEST(logger, writes_one_json_object_a_line_and_survives_bytes_that_are_no_text) 
             R"("service":"upload","event":"chunk_written","upload":"ab\n\"c","bytes":5,"ok":true})"),
         std::string::npos)
         << text;
-    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 2);
+    EXPECT_NE(text.find("\"event\":\"odd\",\"name\":\"\xef\xbf\xbd\xef\xbf\xbd\"}"),
+              std::string::npos)
+        << text;
+    EXPECT_NE(text.find(R"("ms":0.25,"least":-9223372036854775808,"none":null,"path":"C:\\"})"),
+              std::string::npos)
+        << text;
+    EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 3);
     std::filesystem::remove_all(dir);
 }
 

@@ -8,8 +8,8 @@ class App;
 
 namespace vora::cli {
 
-// Adds the verbs that talk to a server: upload, videos, token, studio. `exit_code` is set when one
-// ran.
+// Adds the verbs that talk to a server: upload, videos, token, studio, workflows. `exit_code` is
+// set when one ran.
 class commands {
  public:
     commands(CLI::App& app, int& exit_code);

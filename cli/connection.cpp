@@ -27,9 +27,10 @@ std::string trimmed(std::string text) {
     return text;
 }
 
-result<connection> from_data_dir(const std::string& dir) {
+// `listener` is "http" or "admin".
+result<connection> from_data_dir(const std::string& dir, const char* listener = "http") {
     const auto run = nlohmann::json::parse(read_file(dir + "/run.json"), nullptr, false);
-    const auto http = run.is_object() ? run.value("http", "") : "";
+    const auto http = run.is_object() ? run.value(listener, "") : "";
     if (http.empty()) {
         return fail(errc::unavailable, "server_not_found",
                     "no running server in " + dir + ": start one with `vora up --data " + dir +
@@ -80,6 +81,10 @@ result<connection> find_server(const std::string& data_dir) {
         return c;
     }
     return from_data_dir("./vora-data");
+}
+
+result<connection> find_admin(const std::string& data_dir) {
+    return from_data_dir(data_dir, "admin");
 }
 
 task<result<nlohmann::json>> call(net::client& client, const connection& server, std::string method,

@@ -17,6 +17,8 @@ struct connection {
 };
 
 result<connection> find_server(const std::string& data_dir);
+// The admin address of the server that holds the directory.
+result<connection> find_admin(const std::string& data_dir);
 
 // An answer that is no success, as an error with the problem's code and detail. The kind follows
 // the status alone, the same for API and uploads: 404 and 410 not_found, 401 unauthenticated, 409

@@ -126,8 +126,9 @@ result<void> data_dir::ensure_api_token(const auth::token_issuer& issuer,
         path, issuer.mint("admin", auth::scope::admin, now, std::chrono::days(365)) + "\n");
 }
 
-result<void> data_dir::write_run_file(const std::string& http, const std::string& admin) const {
-    const nlohmann::json run{{"pid", getpid()}, {"http", http}, {"admin", admin}};
+result<void> data_dir::write_run_file(const std::string& http, const std::string& admin,
+                                      const std::string& grpc) const {
+    const nlohmann::json run{{"pid", getpid()}, {"http", http}, {"admin", admin}, {"grpc", grpc}};
     return write_private_file(file("run.json"), run.dump() + "\n");
 }
 

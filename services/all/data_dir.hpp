@@ -4,7 +4,7 @@
 //   lock              flock'ed by the holder, its pid inside
 //   vora.toml         configuration, the operator's
 //   api.token         an admin token (0600)
-//   run.json          {pid, http, admin} while running
+//   run.json          {pid, http, admin, grpc} while running
 //   keys/             issuer.pem, grants.json, internal.secret, hook.secret (0600)
 //   db/               metadata.sqlite, workflow.sqlite
 //   store/            bucket-raw/, bucket-processed/
@@ -34,7 +34,8 @@ class data_dir {
     // Writes api.token unless a valid one with over 30 days left is there.
     result<void> ensure_api_token(const auth::token_issuer& issuer,
                                   const auth::token_verifier& verifier, timestamp now) const;
-    result<void> write_run_file(const std::string& http, const std::string& admin) const;
+    result<void> write_run_file(const std::string& http, const std::string& admin,
+                                const std::string& grpc = {}) const;
     void remove_run_file() const;
 
  private:

@@ -3,8 +3,15 @@
 #include "libs/base/encoding.hpp"
 #include "libs/config/config.hpp"
 #include "libs/net/client.hpp"
+#include "services/all/event_engine_library.hpp"
+#include "services/all/event_engine_process.hpp"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <filesystem>
 #include <string_view>
 #include <utility>
 
@@ -64,24 +71,103 @@ void event_engine_config::bind(config::schema& s) {
           "libchdb.so of the embedded engine; empty = fetched into the user's cache");
 }
 
-struct event_engine::state {
-    state(executor ex, event_engine_config c)
-        : config(std::move(c)), http(ex), events(http, [this] { return where(); }) {}
+namespace {
 
-    std::optional<clickhouse::endpoint> where() const { return server; }
+constexpr auto restart_pause_min = 200ms;
+constexpr auto restart_pause_max = 30'000ms;
+constexpr auto fetch_pause_min = 2'000ms;
+constexpr auto fetch_pause_max = 300'000ms;
+// A child that lived so long starts the next one without a grown pause.
+constexpr auto good_life = 30s;
+
+// It is built and installed beside us.
+std::string engine_program() {
+    std::error_code ec;
+    return std::filesystem::read_symlink("/proc/self/exe", ec).parent_path().string() +
+           "/vora-event-engine";
+}
+
+}  // namespace
+
+struct event_engine::state {
+    state(const executor& ex, blocking_pool& pool, event_engine_config c,
+          const std::string& data_dir, obs::logger l, obs::metrics& metrics)
+        : config(std::move(c)),
+          log(std::move(l)),
+          http(ex),
+          library(pool, config.library, log),
+          process(
+              pool, http,
+              {engine_program(), data_dir + "/events/engine", data_dir + "/log/event-engine.log"},
+              log, metrics),
+          events(http, [this] { return where(); }),
+          tasks(ex) {}
+
+    bool embedded() const { return config.engine == "embedded"; }
+    std::optional<clickhouse::endpoint> where() const {
+        return embedded() ? process.where() : server;
+    }
+    task<> keep_alive();
+    task<result<std::string>> obtain();
+    void say(const std::string& words, const std::string& detail = {});
 
     event_engine_config config;
+    obs::logger log;
     std::optional<clickhouse::endpoint> server;
     net::client http;
+    event_engine_library library;
+    event_engine_process process;
     clickhouse::client events;
+    task_group tasks;
+    std::string trouble = "starting the event engine";
+    bool fetching = false;
 };
 
-result<std::unique_ptr<event_engine>> event_engine::create(executor ex, blocking_pool&,
+// For /readyz; logged when it changes.
+void event_engine::state::say(const std::string& words, const std::string& detail) {
+    if (words != trouble) {
+        trouble = words;
+        log.warn("event_engine_waits", {{"why", words}, {"detail", detail}});
+    }
+}
+
+task<result<std::string>> event_engine::state::obtain() {
+    fetching = true;
+    auto path = co_await library.obtain();
+    fetching = false;
+    co_return path;
+}
+
+// Fetch until it is there, then one life after the other.
+task<> event_engine::state::keep_alive() {
+    auto fetch_pause = fetch_pause_min;
+    auto restart_pause = restart_pause_min;
+    for (;;) {
+        auto path = co_await obtain();
+        if (!path) {
+            say(path.error().reason, path.error().detail);
+            co_await sleep_for(fetch_pause);
+            fetch_pause = std::min(fetch_pause * 2, fetch_pause_max);
+            continue;
+        }
+        trouble = "starting the event engine";
+        const auto begun = std::chrono::steady_clock::now();
+        auto why = co_await process.live(*path);
+        if (std::chrono::steady_clock::now() - begun > good_life) {
+            restart_pause = restart_pause_min;
+        }
+        say("the event engine is started again: " + why);
+        co_await sleep_for(restart_pause);
+        restart_pause = std::min(restart_pause * 2, restart_pause_max);
+    }
+}
+
+result<std::unique_ptr<event_engine>> event_engine::create(executor ex, blocking_pool& pool,
                                                            event_engine_config c,
-                                                           const std::string&, obs::logger,
-                                                           obs::metrics&) {
-    auto s = std::make_unique<state>(std::move(ex), std::move(c));
-    if (s->config.engine != "embedded" && s->config.engine != "off") {
+                                                           const std::string& data_dir,
+                                                           obs::logger log, obs::metrics& metrics) {
+    auto s = std::make_unique<state>(ex, pool, std::move(c), data_dir, std::move(log), metrics);
+    if (!s->embedded() && s->config.engine != "off") {
         auto server = parse_endpoint(s->config.engine);
         if (!server) {
             return fail(server.error());
@@ -94,11 +180,16 @@ result<std::unique_ptr<event_engine>> event_engine::create(executor ex, blocking
 event_engine::event_engine(std::unique_ptr<state> s) : state_(std::move(s)) {}
 event_engine::~event_engine() = default;
 
-void event_engine::start() {}
+void event_engine::start() {
+    if (state_->embedded()) {
+        state_->tasks.spawn(state_->keep_alive());
+    }
+}
 
 task<> event_engine::stop() {
+    co_await state_->process.stop();
+    co_await state_->tasks.stop();
     state_->http.close();
-    co_return;
 }
 
 bool event_engine::off() const {
@@ -114,14 +205,40 @@ clickhouse::client& event_engine::client() {
 }
 
 task<result<std::string>> event_engine::readiness() {
+    const auto& s = *state_;
     if (off()) {
         co_return std::string("off");
+    }
+    if (s.embedded() && s.fetching) {
+        co_return fail(errc::unavailable, s.library.progress());
+    }
+    if (s.embedded() && !s.process.where()) {
+        co_return fail(errc::unavailable, s.trouble);
+    }
+    if (s.embedded() && !s.process.answers()) {
+        co_return fail(errc::unavailable, "the event engine does not answer");
     }
     auto version = co_await state_->events.version(1500ms);
     if (!version) {
         co_return fail(version.error());
     }
     co_return "clickhouse " + *version;
+}
+
+int fetch_event_engine() {
+    event_loop loop;
+    blocking_pool pool(2);
+    event_engine_library library(pool, "", {});
+    std::printf("fetching the event engine %s\n", event_engine_library::version().c_str());
+    std::fflush(stdout);
+    auto path = loop.run_until_done(library.obtain());
+    if (!path) {
+        std::fprintf(stderr, "vora: %s\n%s", path.error().reason.c_str(),
+                     path.error().detail.empty() ? "" : (path.error().detail + "\n").c_str());
+        return 1;
+    }
+    std::printf("%s\n", path->c_str());
+    return 0;
 }
 
 }  // namespace vora::all

@@ -53,4 +53,7 @@ class event_engine {
     std::unique_ptr<state> state_;
 };
 
+// `vora event-engine fetch`: fetches the library now and says so. The exit code.
+int fetch_event_engine();
+
 }  // namespace vora::all

@@ -1,29 +1,13 @@
 // The `vora` program: `vora up`, and the CLI.
 
 #include "cli/commands.hpp"
+#include "services/all/config_command.hpp"
+#include "services/all/config_flags.hpp"
+#include "services/all/event_engine.hpp"
+#include "services/all/operator_commands.hpp"
 #include "services/all/up.hpp"
 
 #include <CLI/CLI.hpp>
-
-namespace {
-
-// Flags CLI11 did not know: "--section.key=value" are configuration, the rest is an error.
-std::vector<std::string> config_flags(const std::vector<std::string>& extras) {
-    std::vector<std::string> flags;
-    for (const auto& extra : extras) {
-        const auto dot = extra.find('.');
-        const auto equals = extra.find('=');
-        if (!extra.starts_with("--") || dot == std::string::npos || equals == std::string::npos ||
-            equals < dot) {
-            throw CLI::ExtrasError("up",
-                                   {extra + " (configuration is written --section.key=value)"});
-        }
-        flags.push_back(extra.substr(2));
-    }
-    return flags;
-}
-
-}  // namespace
 
 int main(int argc, char** argv) {
     CLI::App app{"Vora: a self-hosted video platform"};
@@ -38,13 +22,19 @@ int main(int argc, char** argv) {
     verb->add_option("--listen", up.listen, "HOST:PORT")->capture_default_str();
     bool no_open = false;
     verb->add_flag("--no-open", no_open, "do not open a browser");
+    verb->add_flag("--demo", up.demo, "upload a sample video, once per data directory");
     verb->allow_extras();
-    verb->footer("Any configuration key can be given as --section.key=value.");
+    verb->footer([] { return vora::all::config_keys_in_words(); });
     verb->callback([&] {
         up.open_browser = !no_open;
-        up.config_flags = config_flags(verb->remaining());
+        up.config_flags = vora::all::config_flags(verb->remaining());
         exit_code = vora::all::run_up(up);
     });
+    auto* events = app.add_subcommand("event-engine", "the embedded event engine");
+    events->require_subcommand(1);
+    events->add_subcommand("fetch", "fetch its library now, as `vora up` does in the background")
+        ->callback([&] { exit_code = vora::all::fetch_event_engine(); });
+    vora::all::operator_commands operators(app, exit_code);
     vora::cli::commands commands(app, exit_code);
 
     CLI11_PARSE(app, argc, argv);

@@ -13,8 +13,11 @@
 #include "libs/obs/log.hpp"
 #include "libs/obs/metrics.hpp"
 #include "services/all/data_dir.hpp"
+#include "services/all/disk_watch.hpp"
 #include "services/all/event_engine.hpp"
 #include "services/all/health.hpp"
+#include "services/all/key_watch.hpp"
+#include "services/all/workflow_routes.hpp"
 #include "services/analytics/app.hpp"
 #include "services/dashboard/app.hpp"
 #include "services/gateway/app.hpp"
@@ -26,6 +29,7 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <sstream>
@@ -48,16 +52,29 @@ platform_config::~platform_config() = default;
 platform_config::platform_config(platform_config&&) noexcept = default;
 
 platform_config platform_config::for_data_dir(const data_dir& dir) {
+    return for_path(dir.path());
+}
+
+platform_config platform_config::for_path(const std::string& dir) {
     platform_config c;
-    c.parts->metadata.database = "sqlite:" + dir.file("db/metadata.sqlite");
-    c.parts->worker.scratch_dir = dir.file("scratch");
-    c.parts->analytics.spool_dir = dir.file("events");
+    c.parts->metadata.database = "sqlite:" + dir + "/db/metadata.sqlite";
+    c.parts->worker.scratch_dir = dir + "/scratch";
+    c.parts->analytics.spool_dir = dir + "/events";
     return c;
+}
+
+platform_config::tool_facts platform_config::facts() const {
+    const auto work = std::max({parts->upload.expiry, parts->metadata.upload_grant_ttl,
+                                std::chrono::seconds(parts->metadata.retry_budget_s)});
+    return {parts->metadata.database, parts->worker.scratch_dir, parts->worker.ffmpeg, work};
 }
 
 void platform_config::bind(config::schema& s) {
     s.add("server.admin_listen", &admin_listen, "address of /metrics; port 0 = any free one");
     s.add("log.level", &log_level, "debug, info, warn or error");
+    s.add("limits.disk_free_min_bytes", &disk_free_min_bytes,
+          "with less room no upload and no encode begins; -1 = 1 GiB, or 5 % of a smaller disk",
+          disk_mark_by_size);
     s.add("server.blocking_threads", &blocking_threads, "threads for files and databases", 2);
     s.add("server.connections_max", &connections_max, "connections at once; more get 503", 1);
     s.add("server.connections_per_address_max", &connections_per_address_max,
@@ -135,6 +152,7 @@ net::server_options listener(const std::string& name, const std::string& address
 // The one listener that strangers reach.
 net::server_options front_listener(const platform_config& c) {
     auto o = listener("front", c.listen);
+    o.open_path = "/play/";
     o.connections_max = static_cast<std::size_t>(c.connections_max);
     o.connections_per_peer_max = static_cast<std::size_t>(c.connections_per_address_max);
     std::istringstream addresses(c.trusted_proxies);
@@ -157,10 +175,15 @@ struct platform::state {
           pool(static_cast<std::size_t>(config.blocking_threads)),
           issuer(or_throw(auth::token_issuer::load_or_create(dir.file("keys/issuer.pem")))),
           grants(or_throw(auth::grant_keys::load_or_create(dir.file("keys/grants.json")))),
+          key_watch(loop.executor(), pool, grants, clock,
+                    key_watch_options(dir.file("keys/grants.json"), log)),
           internal_secret(or_throw(dir.secret("keys/internal.secret"))),
           hook_secret(or_throw(dir.secret("keys/hook.secret"))),
           raw(dir.file("store/bucket-raw"), pool),
           processed(dir.file("store/bucket-processed"), pool),
+          disks(loop.executor(), pool,
+                {dir.path(), dir.file("store"), config.parts->worker.scratch_dir},
+                config.disk_free_min_bytes, metrics),
           front(loop.executor(), front_listener(config), {}, log.for_service("front"), metrics),
           internal(loop.executor(), listener("internal", "127.0.0.1:0"), {},
                    log.for_service("internal"), metrics),
@@ -190,10 +213,12 @@ struct platform::state {
     blocking_pool pool;
     auth::token_issuer issuer;
     auth::grant_keys grants;
+    auth::grant_key_watch key_watch;
     std::string internal_secret;
     std::string hook_secret;
     blob::file_store raw;
     blob::file_store processed;
+    disk_watch disks;
     net::server front;
     net::server internal;
     net::server admin;
@@ -205,6 +230,7 @@ struct platform::state {
     std::unique_ptr<gateway::app> delivery;
     std::unique_ptr<analytics::app> events;
     std::unique_ptr<dashboard::app> studio;
+    std::unique_ptr<workflow_routes> runs;
     std::string studio_token;
 };
 
@@ -225,9 +251,11 @@ void platform::state::wire() {
     parts.upload.hook_url = internal_url + "/internal/hooks/upload";
     parts.upload.hook_secret = hook_secret;
     parts.upload.internal_secret = internal_secret;
-    uploads = std::make_unique<upload::app>(ex, raw, raw, raw, grants, verifier(), clock,
-                                            log.for_service("upload"), metrics, parts.upload);
+    uploads =
+        std::make_unique<upload::app>(ex, raw, raw, raw, grants, verifier(), clock,
+                                      log.for_service("upload"), metrics, parts.upload, &disks);
 
+    parts.metadata.http_origin = "http://" + front.address();
     parts.metadata.upload_internal_url = internal_url;
     parts.metadata.hook_secret = hook_secret;
     parts.metadata.internal_secret = internal_secret;
@@ -235,7 +263,7 @@ void platform::state::wire() {
                                              log.for_service("metadata"), metrics, parts.metadata);
 
     media = std::make_unique<worker::app>(ex, pool, raw, processed, processed, processed, *engine,
-                                          log.for_service("worker"), metrics, parts.worker);
+                                          log.for_service("worker"), metrics, parts.worker, &disks);
 
     parts.gateway.metadata_url = internal_url;
     parts.gateway.internal_secret = internal_secret;
@@ -270,6 +298,11 @@ void platform::state::serve() {
     admin_routes.add("GET", "/metrics", [this](net::request&) -> task<net::response> {
         co_return net::response::text(200, metrics.expose(), "text/plain; version=0.0.4");
     });
+    runs = std::make_unique<workflow_routes>(
+        *engine, verifier(), clock, [this](std::string id, std::int64_t generation) {
+            return videos->retry_ingest(std::move(id), generation);
+        });
+    admin_routes.merge(runs->routes());
     admin.set_routes(std::move(admin_routes));
 }
 
@@ -281,6 +314,7 @@ std::vector<dependency> platform::state::dependencies() {
         store_dependency("processed_store", processed),
         {"ffmpeg", false, [this] { return ffmpeg_ready(*media); }},
         {"event_engine", false, [this] { return events_engine->readiness(); }},
+        {"disk", false, [this] { return disks.ready(); }},
     };
 }
 
@@ -304,6 +338,9 @@ task<result<void>> platform::state::start_services() {
             co_return fail(r.error());
         }
     }
+    disks.start();
+    delivery->start();
+    key_watch.start();
     co_return result<void>{};
 }
 
@@ -313,10 +350,12 @@ task<> platform::state::stop() {
     co_await front.stop();
     co_await studio->stop();
     co_await delivery->stop();
+    co_await key_watch.stop();
     co_await events->stop();
     co_await media->stop();
     co_await videos->stop();
     co_await uploads->stop();
+    co_await disks.stop();
     co_await engine->stop();
     co_await events_engine->stop();
     co_await internal.stop();
@@ -341,7 +380,8 @@ result<void> platform::start() {
         return r;
     }
     state_->studio_token = state_->studio->new_one_time_token();
-    return state_->dir.write_run_file(state_->front.address(), state_->admin.address());
+    return state_->dir.write_run_file(state_->front.address(), state_->admin.address(),
+                                      state_->videos->grpc_address());
 }
 
 std::string platform::studio_url() const {

@@ -3,6 +3,7 @@
 
 #include "libs/base/result.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -22,7 +23,18 @@ struct platform_config {
     platform_config(platform_config&&) noexcept;
 
     static platform_config for_data_dir(const data_dir& dir);
+    // The same where no directory may be made or locked. Absolute.
+    static platform_config for_path(const std::string& dir);
     void bind(config::schema& s);
+
+    // For tools that look at what the services left.
+    struct tool_facts {
+        std::string database;  // URL
+        std::string scratch_dir;
+        std::string ffmpeg;
+        std::chrono::seconds longest_work;  // an upload or its processing may need a thing so long
+    };
+    tool_facts facts() const;
 
     std::string listen;
     std::string admin_listen = "127.0.0.1:0";
@@ -30,7 +42,8 @@ struct platform_config {
     std::int64_t blocking_threads = 8;
     std::int64_t connections_max = 4096;
     std::int64_t connections_per_address_max = 1024;
-    std::string trusted_proxies;  // addresses, with commas
+    std::string trusted_proxies;            // addresses, with commas
+    std::int64_t disk_free_min_bytes = -1;  // disk_watch.hpp
     struct services;
     std::unique_ptr<services> parts;
 };

@@ -2,6 +2,7 @@
 
 #include "libs/config/config.hpp"
 #include "services/all/data_dir.hpp"
+#include "services/all/demo.hpp"
 #include "services/all/platform.hpp"
 
 #include <unistd.h>
@@ -58,6 +59,7 @@ int run_up(const up_options& options) {
     if (auto r = schema.load(dir->file("vora.toml"), environ, options.config_flags); !r) {
         return complain(r.error());
     }
+    const auto ffmpeg = config.facts().ffmpeg;
     try {
         platform p(*dir, std::move(config));
         if (auto r = p.start(); !r) {
@@ -67,7 +69,9 @@ int run_up(const up_options& options) {
         if (options.open_browser) {
             open_browser(p.studio_url());
         }
+        const auto demo = options.demo ? start_demo({dir->path(), ffmpeg}) : 0;
         p.run_until_signal();
+        end_demo(demo);
     } catch (const std::exception& e) {
         std::fprintf(stderr, "vora: cannot start: %s\n", e.what());
         return 1;

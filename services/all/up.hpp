@@ -10,6 +10,7 @@ struct up_options {
     std::string data_dir = "./vora-data";
     std::string listen = "127.0.0.1:8080";
     bool open_browser = true;
+    bool demo = false;                      // upload a sample, once per data directory
     std::vector<std::string> config_flags;  // "section.key=value"
 };
 

@@ -15,6 +15,7 @@ inventory_video listed(const video& v, bool start_pending) {
     i.state = to_string(v.state);
     i.generation = v.generation;
     i.deleted = is_deleted(v);
+    i.tombstone = v.deleted_at.has_value();
     i.start_pending = start_pending;
     i.output_prefix = output_prefix(v.id, v.generation);
     i.source_upload = v.source.value;

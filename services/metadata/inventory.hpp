@@ -23,7 +23,8 @@ struct inventory_video {
     std::string id;
     std::string state;  // "READY"
     std::int64_t generation = 1;
-    bool deleted = false;        // or being deleted
+    bool deleted = false;        // or being deleted:
+    bool tombstone = false;      // deletion has come to its end
     bool start_pending = false;  // PROCESSING, and the engine has not been told yet
     std::string output_prefix;   // of this generation
     std::string source_upload;   // empty while CREATED

@@ -99,4 +99,26 @@ std::string sha256_stream::finish_hex() {
     return hex_encode(out);
 }
 
+struct sha512_stream::state {
+    EVP_MD_CTX* context = EVP_MD_CTX_new();
+    ~state() { EVP_MD_CTX_free(context); }
+};
+
+sha512_stream::sha512_stream() : state_(std::make_unique<state>()) {
+    VORA_ASSERT(EVP_DigestInit_ex(state_->context, EVP_sha512(), nullptr) == 1);
+}
+sha512_stream::~sha512_stream() = default;
+
+void sha512_stream::update(std::string_view bytes) {
+    VORA_ASSERT(EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) == 1);
+}
+
+std::string sha512_stream::finish() {
+    std::string out(64, '\0');
+    unsigned int size = 0;
+    VORA_ASSERT(EVP_DigestFinal_ex(state_->context, reinterpret_cast<unsigned char*>(out.data()),
+                                   &size) == 1);
+    return out;
+}
+
 }  // namespace vora

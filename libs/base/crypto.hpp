@@ -36,4 +36,18 @@ class sha256_stream {
     std::unique_ptr<state> state_;
 };
 
+// SHA-512 over pieces.
+class sha512_stream {
+ public:
+    sha512_stream();
+    ~sha512_stream();
+    sha512_stream(const sha512_stream&) = delete;
+    void update(std::string_view bytes);
+    std::string finish();  // 64 raw bytes, once
+
+ private:
+    struct state;
+    std::unique_ptr<state> state_;
+};
+
 }  // namespace vora

@@ -29,5 +29,14 @@ TEST(crypto, random_uuid_is_a_uuid) {
     EXPECT_FALSE(is_uuid("BA7816BF-8F01-4FEA-8141-40DE5DAE2223"));
 }
 
+TEST(crypto, sha512_over_pieces_is_that_of_the_whole) {
+    sha512_stream hash;  // FIPS 180-2, C.1
+    hash.update("a");
+    hash.update("bc");
+    EXPECT_EQ(hex_encode(hash.finish()),
+              "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
+              "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f");
+}
+
 }  // namespace
 }  // namespace vora

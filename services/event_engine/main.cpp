@@ -26,9 +26,9 @@
 #include <string_view>
 #include <thread>
 
-namespace {
+namespace vora::event_engine {
 
-using namespace vora;
+namespace {
 
 constexpr int reader_count = 2;
 constexpr unsigned stop_seconds_max = 3;
@@ -87,25 +87,25 @@ void stop_at_end_of_input() {
 }
 
 void serve(const arguments& a, const std::string& key, int announce) {
-    auto store = event_engine::open_store(a.library, a.path);
+    auto store = open_store(a.library, a.path);
     if (!store) {
         end(store.error().detail, 3);
     }
-    std::array<std::unique_ptr<event_engine::sql_engine>, reader_count + 1> connections;
+    std::array<std::unique_ptr<sql_engine>, reader_count + 1> connections;
     for (auto& c : connections) {
-        auto r = event_engine::connect(*store);
+        auto r = connect(*store);
         if (!r) {
             end(r.error().detail, 4);
         }
         c = std::move(*r);
     }
-    std::vector<std::unique_ptr<event_engine::sql_engine>> readers;
+    std::vector<std::unique_ptr<sql_engine>> readers;
     for (int i = 1; i <= reader_count; ++i) {
         readers.push_back(std::move(connections[static_cast<std::size_t>(i)]));
     }
     obs::metrics metrics;
     event_loop loop;
-    event_engine::http_front front(std::move(connections[0]), std::move(readers), key, metrics);
+    http_front front(std::move(connections[0]), std::move(readers), key, metrics);
     net::server_options o;
     o.name = "event_engine";
     o.connections_max = 64;
@@ -129,7 +129,7 @@ void serve(const arguments& a, const std::string& key, int announce) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
     const auto a = parse(argc, argv);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != a.parent) {
@@ -144,4 +144,10 @@ int main(int argc, char** argv) {
     serve(a, key, announce);
     // The library's threads are still there and its shutdown does not return: no destructors.
     std::_Exit(0);
+}
+
+}  // namespace vora::event_engine
+
+int main(int argc, char** argv) {
+    return vora::event_engine::run(argc, argv);
 }

@@ -59,116 +59,21 @@ sql_error described(const char* text) {
 
 class connection final : public sql_engine {
  public:
-    connection(std::shared_ptr<chdb_store> s, chdb_connection* handle)
-        : store_(std::move(s)), handle_(handle) {}
-    ~connection() override { library().close(handle_); }
+    connection(std::shared_ptr<chdb_store> s, chdb_connection* handle);
+    ~connection() override;
 
-    text_facts look_at(std::string_view sql) override {
-        chdb_query_analysis a;
-        if (library().classify(*handle_, sql.data(), sql.size(), nullptr, 0, &a) != 0) {
-            return {};
-        }
-        using enum text_facts::effect;
-        return {a.statement_count,
-                a.query_class == 0 ? none : (a.query_class == 1 ? changes_data : other)};
-    }
-
+    text_facts look_at(std::string_view sql) override;
     sql_result<answer> query(std::string_view sql, std::string_view format,
-                             const parameters& values, const statement_settings& s) override {
-        if (auto r = apply(s); !r) {
-            return std::unexpected(r.error());
-        }
-        return run(sql, format, values);
-    }
-
+                             const parameters& values, const statement_settings& s) override;
     sql_result<answer> insert(std::string_view insert_head, std::string_view format,
-                              std::string_view rows, const statement_settings& s) override {
-        if (auto r = apply(s); !r) {
-            return std::unexpected(r.error());
-        }
-        const auto stream = library().insert_begin(*handle_, insert_head.data(), insert_head.size(),
-                                                   format.data(), format.size());
-        auto out = send_rows(stream, rows);
-        library().insert_destroy(stream);
-        return out;
-    }
+                              std::string_view rows, const statement_settings& s) override;
 
  private:
     const chdb_library& library() const { return store_->library; }
-
-    sql_result<answer> send_rows(chdb_insert_stream stream, std::string_view rows) {
-        if (const char* e = library().insert_error(stream)) {
-            return std::unexpected(described(e));
-        }
-        while (!rows.empty()) {
-            const auto piece = rows.substr(0, append_bytes);
-            rows.remove_prefix(piece.size());
-            if (library().insert_append(stream, piece.data(), piece.size()) != 0) {
-                break;  // done() says why
-            }
-        }
-        return take(library().insert_done(stream));
-    }
-
-    sql_result<answer> run(std::string_view sql, std::string_view format,
-                           const parameters& values) {
-        std::vector<const char*> names;
-        std::vector<const char*> texts;
-        std::vector<std::size_t> name_sizes;
-        std::vector<std::size_t> text_sizes;
-        for (const auto& [name, text] : values) {
-            names.push_back(name.data());
-            name_sizes.push_back(name.size());
-            texts.push_back(text.data());
-            text_sizes.push_back(text.size());
-        }
-        return take(library().query(*handle_, sql.data(), sql.size(), format.data(), format.size(),
-                                    names.data(), name_sizes.data(), texts.data(),
-                                    text_sizes.data(), values.size()));
-    }
-
-    sql_result<answer> take(chdb_result* r) {
-        if (r == nullptr) {
-            return std::unexpected(described("the engine gave no answer"));
-        }
-        sql_result<answer> out;
-        const auto length = library().result_length(r);
-        if (const char* e = library().result_error(r)) {
-            out = std::unexpected(described(e));
-        } else if (length > answer_bytes_max) {
-            out = std::unexpected(sql_error{
-                396, "Code: 396. DB::Exception: the answer is too large (TOO_MANY_ROWS_OR_BYTES)"});
-        } else {
-            if (length > 0) {
-                out->bytes.assign(library().result_buffer(r), length);
-            }
-            out->rows_written = library().result_rows_written(r);
-        }
-        library().destroy_result(r);
-        return out;
-    }
-
-    // Settings belong to the connection and stay; only a change costs a statement.
-    sql_result<void> apply(const statement_settings& s) {
-        if (applied_ && s == settings_) {
-            return {};
-        }
-        applied_ = false;
-        auto set = run(set_statement(s), "Null", {});
-        if (!set) {
-            return std::unexpected(set.error());
-        }
-        if (s.database != database_) {
-            auto used = run("USE `" + s.database + "`", "Null", {});
-            if (!used) {
-                return std::unexpected(used.error());
-            }
-            database_ = s.database;
-        }
-        settings_ = s;
-        applied_ = true;
-        return {};
-    }
+    sql_result<answer> send_rows(chdb_insert_stream stream, std::string_view rows);
+    sql_result<answer> run(std::string_view sql, std::string_view format, const parameters& values);
+    sql_result<answer> take(chdb_result* r);
+    sql_result<void> apply(const statement_settings& s);
 
     std::shared_ptr<chdb_store> store_;
     chdb_connection* handle_;
@@ -176,6 +81,117 @@ class connection final : public sql_engine {
     std::string database_;
     bool applied_ = false;
 };
+
+connection::connection(std::shared_ptr<chdb_store> s, chdb_connection* handle)
+    : store_(std::move(s)), handle_(handle) {}
+
+connection::~connection() {
+    library().close(handle_);
+}
+
+text_facts connection::look_at(std::string_view sql) {
+    chdb_query_analysis a;
+    if (library().classify(*handle_, sql.data(), sql.size(), nullptr, 0, &a) != 0) {
+        return {};
+    }
+    using enum text_facts::effect;
+    return {a.statement_count,
+            a.query_class == 0 ? none : (a.query_class == 1 ? changes_data : other)};
+}
+
+sql_result<answer> connection::query(std::string_view sql, std::string_view format,
+                                     const parameters& values, const statement_settings& s) {
+    if (auto r = apply(s); !r) {
+        return std::unexpected(r.error());
+    }
+    return run(sql, format, values);
+}
+
+sql_result<answer> connection::insert(std::string_view insert_head, std::string_view format,
+                                      std::string_view rows, const statement_settings& s) {
+    if (auto r = apply(s); !r) {
+        return std::unexpected(r.error());
+    }
+    const auto stream = library().insert_begin(*handle_, insert_head.data(), insert_head.size(),
+                                               format.data(), format.size());
+    auto out = send_rows(stream, rows);
+    library().insert_destroy(stream);
+    return out;
+}
+
+sql_result<answer> connection::send_rows(chdb_insert_stream stream, std::string_view rows) {
+    if (const char* e = library().insert_error(stream)) {
+        return std::unexpected(described(e));
+    }
+    while (!rows.empty()) {
+        const auto piece = rows.substr(0, append_bytes);
+        rows.remove_prefix(piece.size());
+        if (library().insert_append(stream, piece.data(), piece.size()) != 0) {
+            break;  // done() says why
+        }
+    }
+    return take(library().insert_done(stream));
+}
+
+sql_result<answer> connection::run(std::string_view sql, std::string_view format,
+                                   const parameters& values) {
+    std::vector<const char*> names;
+    std::vector<const char*> texts;
+    std::vector<std::size_t> name_sizes;
+    std::vector<std::size_t> text_sizes;
+    for (const auto& [name, text] : values) {
+        names.push_back(name.data());
+        name_sizes.push_back(name.size());
+        texts.push_back(text.data());
+        text_sizes.push_back(text.size());
+    }
+    return take(library().query(*handle_, sql.data(), sql.size(), format.data(), format.size(),
+                                names.data(), name_sizes.data(), texts.data(), text_sizes.data(),
+                                values.size()));
+}
+
+sql_result<answer> connection::take(chdb_result* r) {
+    if (r == nullptr) {
+        return std::unexpected(described("the engine gave no answer"));
+    }
+    sql_result<answer> out;
+    const auto length = library().result_length(r);
+    if (const char* e = library().result_error(r)) {
+        out = std::unexpected(described(e));
+    } else if (length > answer_bytes_max) {
+        out = std::unexpected(sql_error{
+            396, "Code: 396. DB::Exception: the answer is too large (TOO_MANY_ROWS_OR_BYTES)"});
+    } else {
+        if (length > 0) {
+            out->bytes.assign(library().result_buffer(r), length);
+        }
+        out->rows_written = library().result_rows_written(r);
+    }
+    library().destroy_result(r);
+    return out;
+}
+
+// Settings belong to the connection and stay; only a change costs a statement.
+sql_result<void> connection::apply(const statement_settings& s) {
+    if (applied_ && s == settings_) {
+        return {};
+    }
+    applied_ = false;
+    auto set = run(set_statement(s), "Null", {});
+    if (!set) {
+        return std::unexpected(set.error());
+    }
+    if (s.database != database_) {
+        auto used = run("USE `" + s.database + "`", "Null", {});
+        if (!used) {
+            return std::unexpected(used.error());
+        }
+        database_ = s.database;
+    }
+    settings_ = s;
+    applied_ = true;
+    return {};
+}
 
 }  // namespace
 

@@ -8,6 +8,7 @@ int http_status(int code) {
         case 25:   // CANNOT_PARSE_ESCAPE_SEQUENCE
         case 26:   // CANNOT_PARSE_QUOTED_STRING
         case 27:   // CANNOT_PARSE_INPUT_ASSERTION_FAILED
+        case 33:   // CANNOT_READ_ALL_DATA
         case 36:   // BAD_ARGUMENTS
         case 38:   // CANNOT_PARSE_DATE
         case 41:   // CANNOT_PARSE_DATETIME

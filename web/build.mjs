@@ -1,5 +1,5 @@
-// Builds the page into web/dist (or the directory given with --out): index.html, and under assets/
-// files whose names carry a hash of their content, so that they can be cached for ever. With
+// Builds the pages into web/dist (or the directory given with --out): index.html and embed.html, and
+// under assets/ files whose names carry a hash of their content, so that they can be cached for ever. With
 // --embed FILE.cpp it also writes a C++ source that holds them all, for the dashboard's binary.
 
 import { createHash } from "node:crypto";
@@ -50,7 +50,12 @@ async function hlsWorker() {
 const favicon = await copyHashed(join(root, "src/favicon.svg"), "favicon", "svg");
 const made = await build({
     absWorkingDir: root,
-    entryPoints: { app: "src/main.tsx", style: "src/style/main.css" },
+    entryPoints: {
+        app: "src/main.tsx",
+        style: "src/style/main.css",
+        embed: "src/embed/embed.tsx",
+        embed_style: "src/style/embed.css",
+    },
     outdir: assets,
     bundle: true,
     splitting: true,
@@ -80,11 +85,16 @@ function outputOf(entry) {
 const names = {
     "%SCRIPT%": outputOf("src/main.tsx"),
     "%STYLE%": outputOf("src/style/main.css"),
+    "%EMBED_SCRIPT%": outputOf("src/embed/embed.tsx"),
+    "%EMBED_STYLE%": outputOf("src/style/embed.css"),
     "%FAVICON%": favicon,
 };
-let page = await readFile(join(root, "src/index.html"), "utf8");
-for (const [mark, name] of Object.entries(names)) page = page.replace(mark, name);
-await writeFile(join(out, "index.html"), page);
+const pages = ["index.html", "embed.html"];
+for (const name of pages) {
+    let page = await readFile(join(root, "src", name), "utf8");
+    for (const [mark, file] of Object.entries(names)) page = page.replace(mark, file);
+    await writeFile(join(out, name), page);
+}
 
 const TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -97,7 +107,7 @@ const WORTH_PACKING = 0.9;
 // The bytes come in by #embed. Their hashes stand in the text so that whoever compares sources (a
 // build tool, a compiler cache) sees every change of the bytes.
 async function writeEmbedded(target) {
-    const paths = ["index.html", ...(await readdir(assets)).sort().map((n) => `assets/${n}`)];
+    const paths = [...pages, ...(await readdir(assets)).sort().map((n) => `assets/${n}`)];
     const packed = `${target}.gz`;
     await rm(packed, { recursive: true, force: true });
     await mkdir(packed, { recursive: true });
@@ -115,7 +125,7 @@ async function writeEmbedded(target) {
         array(`file_${index}`, join(out, path));
         let gzip = "{}";
         const small = gzipSync(bytes, { level: 9 });
-        if (path !== "index.html" && small.length < bytes.length * WORTH_PACKING) {
+        if (!pages.includes(path) && small.length < bytes.length * WORTH_PACKING) {
             const from = join(packed, String(index));
             await writeFile(from, small);
             array(`packed_${index}`, from);

@@ -23,6 +23,11 @@ struct config {
     std::string public_upload_url;
     std::string public_play_url;
 
+    // Where the API is asked whose a video is: "http://HOST:PORT". Set by who composes.
+    std::string metadata_url;
+    // How long the event store may take for an answer.
+    std::int64_t query_timeout_ms = 1'500;
+
     void bind(vora::config::schema& schema);
 };
 

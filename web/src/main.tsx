@@ -1,14 +1,15 @@
 import { render } from "preact";
 import { useEffect } from "preact/hooks";
 
+import { AnalyticsPage } from "./analytics/analytics_page";
 import { LibraryPage } from "./library/library_page";
 import { inWords } from "./api/problem";
-import { route, startRouter } from "./lib/router";
+import { analyticsPath, route, startRouter } from "./lib/router";
 import { useStore } from "./lib/store";
 import { loadSession, session, signOut } from "./session/session";
 import { SignInPage } from "./session/sign_in_page";
 import { library } from "./studio";
-import { Logo, SignOutIcon } from "./ui/icons";
+import { ChartIcon, Logo, SignOutIcon } from "./ui/icons";
 import { Toasts, toast } from "./ui/toasts";
 import { Message, WatchPage } from "./watch/watch_page";
 
@@ -16,7 +17,7 @@ function App() {
     const where = useStore(route);
     const who = useStore(session);
     useEffect(() => void loadSession(), []);
-    const bare = who.status === "out" && where.page === "library";
+    const bare = who.status === "out" && (where.page === "library" || where.page === "analytics");
     return (
         <>
             <a class="skip-link" href="#content">
@@ -49,7 +50,8 @@ function Page() {
     if (where.page === "unknown") {
         return <Message title="Nothing here" text="This page does not exist." />;
     }
-    return who.status === "in" ? <LibraryPage /> : <SignInPage />;
+    if (who.status !== "in") return <SignInPage />;
+    return where.page === "analytics" ? <AnalyticsPage key={where.id} id={where.id} /> : <LibraryPage />;
 }
 
 function Header() {
@@ -72,6 +74,9 @@ function Header() {
             <span class="spacer" />
             {who.status === "in" && (
                 <>
+                    <a class="header-link" href={analyticsPath(null)} data-testid="analytics-link">
+                        <ChartIcon size={18} /> Analytics
+                    </a>
                     <span class="who" title={`Signed in as ${who.info.subject}`}>
                         {who.info.subject}
                     </span>

@@ -53,6 +53,9 @@ test("paths lead to pages, and only well-formed ids to a video", () => {
     assert.deepEqual(parseRoute("/"), { page: "library" });
     assert.deepEqual(parseRoute(`/watch/${id}`), { page: "watch", id });
     assert.deepEqual(parseRoute(`/watch/${id.toUpperCase()}/`), { page: "watch", id });
+    assert.deepEqual(parseRoute("/analytics"), { page: "analytics", id: null });
+    assert.deepEqual(parseRoute(`/analytics/${id}`), { page: "analytics", id });
+    assert.deepEqual(parseRoute("/analytics/x"), { page: "unknown" });
     assert.deepEqual(parseRoute("/watch/../../v1"), { page: "unknown" });
     assert.deepEqual(parseRoute("/watch/x"), { page: "unknown" });
     assert.deepEqual(parseRoute("/v1/videos"), { page: "unknown" });

@@ -44,17 +44,19 @@ bool is_authority_char(char c) {
            c == '-' || c == ':' || c == '[' || c == ']';
 }
 
-// What the page may load from where. No 'unsafe-inline', no foreign scripts; blobs only as what
-// Media Source plays.
-std::string make_policy(const std::vector<std::string>& connect, const std::string& play) {
+// What a page may load from where, and who may frame it. No 'unsafe-inline', no foreign scripts;
+// blobs only as what Media Source plays.
+std::string make_policy(std::string_view ancestors, std::string_view form_action,
+                        const std::vector<std::string>& connect, const std::string& play) {
     const auto with = [](std::string directive, const std::string& origin) {
         return origin.empty() ? directive : directive + " " + origin;
     };
     std::string policy =
         "default-src 'self'; script-src 'self'; style-src 'self'; worker-src 'self'; font-src "
         "'none'; "
-        "object-src 'none'; frame-src 'none'; frame-ancestors 'none'; base-uri 'none'; "
-        "form-action 'self'";
+        "object-src 'none'; frame-src 'none'; base-uri 'none'";
+    policy += "; frame-ancestors " + std::string(ancestors);
+    policy += "; form-action " + std::string(form_action);
     policy += "; " + with("img-src 'self' blob: data:", play);
     policy += "; " + with("media-src 'self' blob:", play);
     policy += "; connect-src 'self'";
@@ -101,27 +103,39 @@ result<site> site::make(std::span<const page_file> files, const page_origins& or
         }
         play = url == &origins.play ? *origin : play;
     }
-    made.policy_ = make_policy(connect, play);
+    made.policy_ = make_policy("'none'", "'self'", connect, play);
+    made.embed_policy_ = make_policy(
+        "*", "'none'", play.empty() ? std::vector<std::string>() : std::vector{play}, play);
     for (const auto& f : files) {
-        if (f.path == "/index.html") {
-            made.index_text_ = f.identity;
-            made.index_type_ = f.content_type;
+        if (f.path == "/index.html" || f.path == "/embed.html") {
+            auto& target = f.path == "/index.html" ? made.index_ : made.embed_;
+            target = {std::string(f.identity), std::string(f.content_type)};
             continue;
         }
         made.assets_.emplace(f.path, file{std::string(f.content_type), f.identity, f.gzip,
                                           etag_of(f.identity, ""), etag_of(f.identity, "-gz")});
     }
-    if (made.index_text_.empty()) {
-        return fail(errc::not_found, "no_page", "the web page was not built in");
-    }
-    if (const auto at = made.index_text_.find(play_base_mark); at != std::string::npos) {
-        made.index_text_.replace(at, play_base_mark.size(), escape_attribute(origins.play));
+    for (auto* page : {&made.index_, &made.embed_}) {
+        if (page->text.empty()) {
+            return fail(errc::not_found, "no_page", "the web page was not built in");
+        }
+        if (const auto at = page->text.find(play_base_mark); at != std::string::npos) {
+            page->text.replace(at, play_base_mark.size(), escape_attribute(origins.play));
+        }
     }
     return made;
 }
 
+site::file site::file_of(const page& p) {
+    return {p.type, p.text, {}, etag_of(p.text, ""), {}};
+}
+
 site::file site::index() const {
-    return {index_type_, index_text_, {}, etag_of(index_text_, ""), {}};
+    return file_of(index_);
+}
+
+site::file site::embed() const {
+    return file_of(embed_);
 }
 
 const site::file* site::asset(std::string_view path) const {

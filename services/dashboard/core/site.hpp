@@ -37,21 +37,32 @@ class site {
     };
 
     // invalid_argument ("bad_public_url") when a base URL is none; not_found ("no_page") when the
-    // files hold no index.html.
+    // files hold no index.html or embed.html.
     static result<site> make(std::span<const page_file> files, const page_origins& origins);
 
     // The page itself, the same for every address of the application.
     file index() const;
+    // The page with nothing but the player, for frames on other sites.
+    file embed() const;
     // A file whose name carries a hash of its content; null when there is none.
     const file* asset(std::string_view path) const;
     // Content-Security-Policy of the page.
     const std::string& policy() const { return policy_; }
+    // The same for the embed page: any site may frame it, and it needs nothing but playback.
+    const std::string& embed_policy() const { return embed_policy_; }
 
  private:
+    struct page {
+        std::string text;
+        std::string type;
+    };
+    static file file_of(const page& p);
+
     std::map<std::string, file, std::less<>> assets_;
-    std::string index_text_;
-    std::string index_type_;
+    page index_;
+    page embed_;
     std::string policy_;
+    std::string embed_policy_;
 };
 
 // "https://host:port" of a base URL; invalid_argument ("bad_public_url").

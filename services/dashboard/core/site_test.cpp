@@ -7,6 +7,7 @@ namespace {
 
 constexpr page_file files[] = {
     {"/index.html", "text/html; charset=utf-8", "<meta content=\"%PLAY_BASE%\">", {}},
+    {"/embed.html", "text/html; charset=utf-8", "<p content=\"%PLAY_BASE%\">", {}},
     {"/assets/app-1.js", "text/javascript", "let a;", "packed"},
 };
 
@@ -67,6 +68,18 @@ TEST(site, configured_origins_are_named_once_where_they_are_needed) {
     EXPECT_NE(policy.find("media-src 'self' blob: https://api.example;"), policy.npos);
 }
 
+TEST(site, the_embed_page_may_be_framed_by_anyone_and_reaches_playback_only) {
+    const auto made =
+        site::make(files, {"https://api.example", "https://up.example", "https://play.example"});
+    ASSERT_TRUE(made.has_value());
+    EXPECT_EQ(made->embed().identity, "<p content=\"https://play.example\">");
+    const auto& policy = made->embed_policy();
+    EXPECT_NE(policy.find("frame-ancestors *;"), policy.npos) << policy;
+    EXPECT_NE(policy.find("form-action 'none'"), policy.npos);
+    EXPECT_TRUE(policy.ends_with("connect-src 'self' https://play.example")) << policy;
+    EXPECT_NE(made->policy().find("frame-ancestors 'none';"), policy.npos);
+}
+
 TEST(site, what_is_no_url_is_refused_at_the_start) {
     for (const auto* bad : {"play.example", "ftp://h", "https://", "https://a b", "https://h;x",
                             "javascript://h", "https://'self'"}) {
@@ -77,6 +90,7 @@ TEST(site, what_is_no_url_is_refused_at_the_start) {
 
 TEST(site, a_build_without_its_page_is_refused) {
     EXPECT_EQ(site::make({}, {}).error().reason, "no_page");
+    EXPECT_EQ(site::make(std::span(files).first(1), {}).error().reason, "no_page");
 }
 
 }  // namespace

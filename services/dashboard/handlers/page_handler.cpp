@@ -8,6 +8,10 @@ namespace vora::dashboard {
 
 namespace {
 
+constexpr std::string_view permissions =
+    "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), "
+    "magnetometer=(), microphone=(), midi=(), payment=(), usb=()";
+
 std::string_view next_element(std::string_view& list) {
     const auto end = list.find(',');
     auto element = list.substr(0, end);
@@ -79,6 +83,11 @@ net::router page_handler::routes() {
     const auto page = [this](net::request& r) -> task<net::response> { co_return index(r); };
     routes.add("GET", "/", page, no_body);
     routes.add("GET", "/watch/{id}", page, no_body);
+    routes.add("GET", "/analytics", page, no_body);
+    routes.add("GET", "/analytics/{id}", page, no_body);
+    routes.add(
+        "GET", "/embed/{id}",
+        [this](net::request& r) -> task<net::response> { co_return embed(r); }, no_body);
     routes.add(
         "GET", "/assets/{name}",
         [this](net::request& r) -> task<net::response> { co_return asset(r); }, no_body);
@@ -96,9 +105,20 @@ net::response page_handler::index(net::request& r) {
     h.set("Referrer-Policy", "no-referrer");
     h.set("X-Frame-Options", "DENY");
     h.set("Cross-Origin-Opener-Policy", "same-origin");
-    h.set("Permissions-Policy",
-          "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), "
-          "magnetometer=(), microphone=(), midi=(), payment=(), usb=()");
+    h.set("Permissions-Policy", permissions);
+    return answer;
+}
+
+// The one page that others may frame, sites that isolate themselves (COEP) too. It knows no
+// session: the grant comes in the fragment, which no server sees.
+net::response page_handler::embed(net::request& r) {
+    auto answer = answer_file(r, site_.embed(), "no-cache");
+    auto& h = answer.headers;
+    h.set("Content-Security-Policy", site_.embed_policy());
+    h.set("Cross-Origin-Resource-Policy", "cross-origin");
+    h.set("Cross-Origin-Embedder-Policy", "require-corp");
+    h.set("Referrer-Policy", "no-referrer");
+    h.set("Permissions-Policy", permissions);
     return answer;
 }
 

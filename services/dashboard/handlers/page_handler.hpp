@@ -18,6 +18,7 @@ class page_handler {
 
  private:
     net::response index(net::request& r);
+    net::response embed(net::request& r);
     net::response asset(net::request& r);
 
     const site& site_;

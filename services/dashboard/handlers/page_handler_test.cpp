@@ -9,6 +9,7 @@ namespace {
 
 constexpr page_file files[] = {
     {"/index.html", "text/html; charset=utf-8", "<!doctype html>page", {}},
+    {"/embed.html", "text/html; charset=utf-8", "<!doctype html>player", {}},
     {"/assets/app-1.js", "text/javascript; charset=utf-8", "let plain;", "PACKED"},
     {"/assets/icon-1.svg", "image/svg+xml", "<svg/>", {}},
 };
@@ -25,7 +26,8 @@ class page_handler_test : public ::testing::Test {
 };
 
 TEST_F(page_handler_test, every_address_of_the_application_gives_the_page) {
-    for (const auto* path : {"/", "/watch/0b9bd3f4-94cf-4f49-9e05-6f5a3dbd0a55"}) {
+    for (const auto* path : {"/", "/watch/0b9bd3f4-94cf-4f49-9e05-6f5a3dbd0a55", "/analytics",
+                             "/analytics/0b9bd3f4-94cf-4f49-9e05-6f5a3dbd0a55"}) {
         for (const auto* method : {"GET", "HEAD"}) {
             const auto answer = send(routes_, {method, path});
             EXPECT_EQ(answer.status, 200) << path;
@@ -42,6 +44,18 @@ TEST_F(page_handler_test, the_page_comes_with_a_strict_policy) {
     EXPECT_EQ(header(answer, "Referrer-Policy"), "no-referrer");
     EXPECT_EQ(header(answer, "X-Content-Type-Options"), "nosniff");
     EXPECT_NE(header(answer, "Permissions-Policy").find("camera=()"), std::string::npos);
+}
+
+TEST_F(page_handler_test, only_the_embed_page_may_be_framed) {
+    const auto answer = send(routes_, {"GET", "/embed/0b9bd3f4-94cf-4f49-9e05-6f5a3dbd0a55"});
+    EXPECT_EQ(answer.status, 200);
+    EXPECT_EQ(answer.body, "<!doctype html>player");
+    EXPECT_EQ(header(answer, "Content-Security-Policy"), files_.embed_policy());
+    EXPECT_TRUE(header(answer, "X-Frame-Options").empty());
+    EXPECT_EQ(header(answer, "Cross-Origin-Resource-Policy"), "cross-origin");
+    EXPECT_EQ(header(answer, "Referrer-Policy"), "no-referrer");
+    EXPECT_EQ(send(routes_, {"GET", "/embed"}).status, 404);
+    EXPECT_EQ(header(send(routes_, {"GET", "/analytics"}), "X-Frame-Options"), "DENY");
 }
 
 TEST_F(page_handler_test, a_known_page_is_not_sent_again) {

@@ -33,6 +33,9 @@ class session_handler {
     net::router routes();
     // GET /?token=...: to the page, signed in, or to the sign-in page with a message.
     net::response sign_in_by_link(net::request& r, std::string_view token);
+    // Who calls, by bearer token or by cookie; a cookie alone may not change anything unless the
+    // request is from our own page. Else the answer to send.
+    std::expected<auth::principal, net::response> caller(const net::request& r, bool changes) const;
 
  private:
     task<net::response> sign_in_by_token(net::request& r);
@@ -40,9 +43,6 @@ class session_handler {
     net::response sign_out(net::request& r);
     net::response make_link(net::request& r);
 
-    // Who calls, by bearer token or by cookie; a cookie alone may not change anything unless the
-    // request is from our own page. Else the answer to send.
-    std::expected<auth::principal, net::response> caller(const net::request& r, bool changes) const;
     std::optional<net::response> limited(const net::request& r, std::string_view how);
     void refused(const net::request& r, std::string_view how, const std::string& reason);
     void count(std::string_view how, std::string_view outcome);

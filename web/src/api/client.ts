@@ -1,7 +1,7 @@
 // The REST interface from the browser: same origin, session cookie, a deadline on every call.
 
 import { ApiError, errorOf } from "./problem";
-import type { Playback, SessionInfo, Video, VideoPage, Visibility } from "./types";
+import type { Analytics, Playback, SessionInfo, Video, VideoPage, Visibility } from "./types";
 
 const DEADLINE_MS = 15_000;
 
@@ -93,6 +93,12 @@ export const api = {
 
     complete: (id: string, uploadId: string): Promise<Video> =>
         json(`${videoPath(id)}/complete`, { method: "POST", body: { upload_id: uploadId } }),
+
+    // Of one video, or of all that the caller may see.
+    analytics(id: string | null, from: Date, signal?: AbortSignal): Promise<Analytics> {
+        const path = id ? `/v1/analytics/videos/${encodeURIComponent(id)}` : "/v1/analytics";
+        return json(`${path}?from=${encodeURIComponent(from.toISOString())}`, { signal });
+    },
 
     playback: (id: string): Promise<Playback> =>
         json(`${videoPath(id)}/playback`, { method: "POST", body: {} }),

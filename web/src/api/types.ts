@@ -60,6 +60,28 @@ export interface Playback {
     expires_at: string;
 }
 
+export interface Quantiles {
+    p50: number | null;
+    p95: number | null;
+}
+
+// docs/analytics.md says what each figure means.
+export interface Analytics {
+    from: string;
+    to: string;
+    plays: number;
+    viewers: number;
+    watch_time_s: number;
+    startup_ms: Quantiles;
+    rebuffer_count: number;
+    rebuffer_ratio: number;
+    average_bitrate: number | null;
+    errors: number;
+    partial: boolean;
+    series: { t: string; plays: number; watch_time_s: number }[];
+    quality: { t: string; startup_ms: Quantiles; rebuffer_ratio: number }[];
+}
+
 export interface SessionInfo {
     subject: string;
     scope: "view" | "edit" | "admin";

@@ -1,20 +1,27 @@
-// Two pages: the library at "/", a video at "/watch/{id}". Links stay links; clicks on them are
-// taken over so that running uploads survive a change of page.
+// The library at "/", a video at "/watch/{id}", figures at "/analytics" and "/analytics/{id}".
+// Links stay links; clicks on them are taken over so that running uploads survive a change of page.
 
 import { Store } from "./store";
 
-export type Route = { page: "library" } | { page: "watch"; id: string } | { page: "unknown" };
+export type Route =
+    | { page: "library" }
+    | { page: "watch"; id: string }
+    | { page: "analytics"; id: string | null }
+    | { page: "unknown" };
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 export function parseRoute(path: string): Route {
     if (path === "/" || path === "/index.html") return { page: "library" };
-    const match = /^\/watch\/([^/]+)\/?$/.exec(path);
-    const id = match?.[1]?.toLowerCase();
-    return id && UUID.test(id) ? { page: "watch", id } : { page: "unknown" };
+    if (/^\/analytics\/?$/.test(path)) return { page: "analytics", id: null };
+    const match = /^\/(watch|analytics)\/([^/]+)\/?$/.exec(path);
+    const id = match?.[2]?.toLowerCase();
+    if (!id || !UUID.test(id)) return { page: "unknown" };
+    return { page: match?.[1] === "watch" ? "watch" : "analytics", id };
 }
 
 export const watchPath = (id: string): string => `/watch/${id}`;
+export const analyticsPath = (id: string | null): string => (id ? `/analytics/${id}` : "/analytics");
 
 export const route = new Store<Route>({ page: "library" });
 

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
+import { useObserver } from "../events/use_observer";
 import { useStore, Store } from "../lib/store";
 import { AlertIcon, PlayIcon } from "../ui/icons";
 import { publish } from "./automation";
@@ -15,6 +16,7 @@ import { useMediaState } from "./media_state";
 import { type Action, actionOf, targetKind } from "./shortcuts";
 
 interface Props {
+    videoId: string; // under which playback is reported
     manifest: string;
     poster: string | null;
     title: string;
@@ -25,7 +27,7 @@ interface Props {
 const IDLE_MS = 2_600;
 const noEngine = new Store<EngineState>(emptyState());
 
-export function Player({ manifest, poster, title, ratio, onRetry }: Props) {
+export function Player({ videoId, manifest, poster, title, ratio, onRetry }: Props) {
     const frame = useRef<HTMLDivElement>(null);
     const video = useRef<HTMLVideoElement>(null);
     const [engine, setEngine] = useState<Engine | null>(null);
@@ -34,6 +36,8 @@ export function Player({ manifest, poster, title, ratio, onRetry }: Props) {
     const media = useMediaState(video);
     const fullscreen = useFullscreen(frame);
     const idle = useIdle(frame, media.playing);
+    // Before the engine's own effect: it reports what was played before the engine is taken away.
+    useObserver(video, engine, videoId, loadFailed);
 
     useEffect(() => {
         const element = video.current;

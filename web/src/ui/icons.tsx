@@ -119,6 +119,7 @@ export const SignOutIcon = icon(
         <path d="M11 12h9M16.5 8.5 20 12l-3.5 3.5" />
     </>,
 );
+export const ChartIcon = icon(<path d="M4 4v16h16M8 16v-4M12 16V8M16 16v-6" />);
 export const BackIcon = icon(<path d="M19 12H5M11 6l-6 6 6 6" />);
 
 export function Logo({ size = 28 }: { size?: number }) {

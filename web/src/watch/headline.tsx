@@ -5,11 +5,11 @@ import { useEffect, useState } from "preact/hooks";
 import { type VideoChange, api } from "../api/client";
 import { ApiError, inWords } from "../api/problem";
 import type { Video } from "../api/types";
-import { navigate, watchPath } from "../lib/router";
+import { analyticsPath, navigate, watchPath } from "../lib/router";
 import { stateWord } from "../lib/words";
 import { library, posters } from "../studio";
 import { ConfirmDialog } from "../ui/confirm_dialog";
-import { CheckIcon, GlobeIcon, LinkIcon, LockIcon, PencilIcon, TrashIcon } from "../ui/icons";
+import { ChartIcon, CheckIcon, GlobeIcon, LinkIcon, LockIcon, PencilIcon, TrashIcon } from "../ui/icons";
 import { toast } from "../ui/toasts";
 
 interface Props {
@@ -61,6 +61,9 @@ export function Headline({ video, editor, onChange }: Props) {
             <div class="actions">
                 {editor && <VisibilitySwitch video={video} save={save} />}
                 <CopyLink video={video} />
+                <a class="button" href={analyticsPath(video.id)} data-testid="video-analytics">
+                    <ChartIcon size={18} /> Analytics
+                </a>
                 {editor && !editing && (
                     <button
                         type="button"

@@ -55,6 +55,7 @@ export function WatchPage({ id }: { id: string }) {
                 <main class="page watch">
                     <div class="stage">
                         <Player
+                            videoId={id}
                             manifest={state.source.manifest}
                             poster={state.source.poster}
                             title="Video"
@@ -93,6 +94,7 @@ function OwnVideo({ model, video, source, editor }: OwnProps) {
             <div class="stage">
                 {source ? (
                     <Player
+                        videoId={video.id}
                         manifest={source.manifest}
                         poster={source.poster}
                         title={video.title}

@@ -1,6 +1,6 @@
 #pragma once
 // Workflow types and their inputs: what metadata starts. Ids: "video-{id}-g{generation}" for
-// ingest_video, "delete-{id}" for delete_video.
+// ingest_video, "delete-{id}" (the n-th attempt: "delete-{id}-a{n}") for delete_video.
 
 #include "contracts/activities/media.hpp"
 #include "libs/durable/options.hpp"

@@ -19,6 +19,8 @@ background::background(executor ex, outbox_relay& relay, settler& sweeps, raw_co
                                  "messages that can never be delivered")),
       settled_(metrics.counter("vora_metadata_runs_settled_total",
                                "videos ended because their run had ended without a word")),
+      restarted_(metrics.counter("vora_metadata_deletions_restarted_total",
+                                 "deletions whose run had failed or was lost, started again")),
       collected_(metrics.counter("vora_metadata_uploads_removed_total",
                                  "uploads removed as surplus or after their retention")),
       pending_(metrics.gauge("vora_metadata_outbox_pending", "messages not yet delivered")),
@@ -115,7 +117,17 @@ task<> background::settle_loop() {
             }
         }
         auto uploads = co_await settler_.settle_created();
-        const auto& trouble = !runs ? runs.error().reason : !uploads ? uploads.error().reason : "";
+        auto deletions = co_await settler_.settle_deleting();
+        if (deletions) {
+            restarted_.add(static_cast<double>(deletions->changed));
+            if (deletions->changed > 0) {
+                log_.warn("deletions_started_again", {{"count", deletions->changed}});
+            }
+        }
+        const std::string trouble = !runs        ? runs.error().reason
+                                    : !uploads   ? uploads.error().reason
+                                    : !deletions ? deletions.error().reason
+                                                 : "";
         note_trouble(settle_trouble_, "settler", trouble);
         co_await tend_outbox();
         co_await sleep_for(options_.settle_interval);

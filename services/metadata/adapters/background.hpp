@@ -49,6 +49,7 @@ class background {
     obs::counter& sent_;
     obs::counter& abandoned_;
     obs::counter& settled_;
+    obs::counter& restarted_;
     obs::counter& collected_;
     obs::gauge& pending_;
     obs::gauge& oldest_seconds_;

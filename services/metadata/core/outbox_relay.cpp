@@ -35,9 +35,13 @@ task<result<void>> outbox_relay::recover() {
 }
 
 task<result<void>> outbox_relay::forget_sent() {
-    auto done = co_await repository_.in_transaction([now = clock_.now()](video_transaction& t) {
-        return t.forget_sent_outbox(now - sent_kept, forget_max);
-    });
+    auto done = co_await repository_.in_transaction(
+        [now = clock_.now()](video_transaction& t) -> result<void> {
+            if (auto r = t.forget_sent_outbox(now - sent_kept, forget_max); !r) {
+                return r;
+            }
+            return t.forget_answers(now, forget_max);
+        });
     co_return done;
 }
 

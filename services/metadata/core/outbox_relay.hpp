@@ -24,7 +24,7 @@ class outbox_relay {
 
     // Once, before the first run: claims of an earlier life are void.
     task<result<void>> recover();
-    // Now and then: messages sent long ago are needed for nothing.
+    // Now and then: messages sent long ago and answers past their time are needed for nothing.
     task<result<void>> forget_sent();
     task<result<relay_report>> run_once();
     // Until run_once may do something again; 0 = at once.

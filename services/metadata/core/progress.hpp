@@ -1,5 +1,6 @@
 #pragma once
-// How far the processing of a video is, asked of the engine and remembered for a second.
+// How far the processing of a video is, asked of the engine and remembered for a second. Between
+// two steps a run has nothing to tell: then it is where it was.
 
 #include "services/metadata/core/ports.hpp"
 
@@ -17,11 +18,15 @@ class progress_reader {
  private:
     struct entry {
         timestamp at;
+        std::int64_t generation = 0;
         std::optional<ingest_progress> value;
+        std::optional<ingest_progress> told;  // the last that came of a step
     };
+    void make_room(timestamp now);
+
     workflow_engine& engine_;
     const clock_source& clock_;
-    std::map<video_id, entry> cache_;  // bounded: stale entries go when it is full
+    std::map<video_id, entry> cache_;  // bounded: the oldest go when it is full
 };
 
 }  // namespace vora::metadata

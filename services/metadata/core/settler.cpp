@@ -1,10 +1,20 @@
 #include "services/metadata/core/settler.hpp"
 
+#include <algorithm>
+
 namespace vora::metadata {
 
 namespace {
 
 constexpr std::size_t missing_max = 10'000;
+constexpr milliseconds pause_first{5'000};
+constexpr milliseconds pause_max{600'000};
+
+// Before this attempt at a deletion, since the one before was begun.
+milliseconds pause_before(std::int64_t attempt) {
+    const auto doublings = std::clamp<std::int64_t>(attempt - 2, 0, 10);
+    return std::min(pause_first * (std::int64_t{1} << doublings), pause_max);
+}
 
 bool is_away(const error& e) {
     return e.code == errc::unavailable || e.code == errc::deadline_exceeded;
@@ -23,23 +33,35 @@ video_failure failure_of_run(const std::optional<run_view>& run) {
 }
 
 settler::settler(video_repository& repository, workflow_engine& engine, completion& uploads,
-                 const clock_source& clock)
-    : repository_(repository), engine_(engine), uploads_(uploads), clock_(clock) {}
+                 const clock_source& clock, std::function<void()> outbox_written)
+    : repository_(repository),
+      engine_(engine),
+      uploads_(uploads),
+      clock_(clock),
+      outbox_written_(std::move(outbox_written)) {}
+
+bool settler::is_lost(std::set<video_id>& missing, const video_id& id,
+                      const result<run_view>& run) {
+    if (run) {
+        missing.erase(id);
+        return false;
+    }
+    if (missing.erase(id) == 0) {
+        if (missing.size() < missing_max) {
+            missing.insert(id);
+        }
+        return false;
+    }
+    return true;
+}
 
 task<result<bool>> settler::settle_run(video v) {
     auto described = co_await engine_.describe_ingest(v.id, v.generation);
     if (!described && described.error().code != errc::not_found) {
         co_return fail(std::move(described.error()));
     }
-    if (described) {
-        missing_.erase(v.id);
-    } else if (missing_.erase(v.id) == 0) {
-        if (missing_.size() < missing_max) {
-            missing_.insert(v.id);
-        }
-        co_return false;
-    }
-    if (described && described->status == run_status::running) {
+    const bool lost = is_lost(missing_, v.id, described);
+    if (described ? described->status == run_status::running : !lost) {
         co_return false;
     }
     const auto run = described ? std::optional(std::move(*described)) : std::nullopt;
@@ -121,6 +143,84 @@ task<result<sweep_report>> settler::settle_created() {
         }
         if (page->size() < sweep_page) {
             created_from_ = {};
+            break;
+        }
+    }
+    co_return report;
+}
+
+task<result<bool>> settler::settle_deletion(video v) {
+    auto run = co_await engine_.describe_delete(v.id, v.delete_attempt);
+    if (!run && run.error().code != errc::not_found) {
+        co_return fail(std::move(run.error()));
+    }
+    const bool lost = is_lost(missing_deletion_, v.id, run);
+    if (run ? run->status == run_status::running : !lost) {
+        co_return false;
+    }
+    if (clock_.now() - v.updated_at < pause_before(v.delete_attempt + 1)) {
+        co_return false;
+    }
+    auto again = co_await transact<bool>(
+        repository_, [&, now = clock_.now()](video_transaction& t) -> result<bool> {
+            auto current = t.find(v.id);
+            if (!current) {
+                return fail(std::move(current.error()));
+            }
+            if (!*current) {
+                return false;
+            }
+            auto moved = retry_delete(**current, v.delete_attempt, now);
+            if (!moved || *moved == transition::repeated) {
+                return false;
+            }
+            if (auto r = t.update(**current); !r) {
+                return fail(std::move(r.error()));
+            }
+            outbox_message m;
+            m.kind = outbox_kind::start_delete;
+            m.video = v.id;
+            m.generation = (*current)->generation;
+            m.created_at = now;
+            if (auto r = t.renew_outbox(m); !r) {
+                return fail(std::move(r.error()));
+            }
+            return true;
+        });
+    if (again && *again) {
+        outbox_written_();
+    }
+    co_return again;
+}
+
+task<result<sweep_report>> settler::settle_deleting() {
+    sweep_report report;
+    for (std::size_t i = 0; i < sweep_pages_max; ++i) {
+        auto page = co_await repository_.in_deletion(deleting_from_, sweep_page);
+        if (!page) {
+            co_return fail(std::move(page.error()));
+        }
+        for (const auto& entry : *page) {
+            ++report.seen;
+            deleting_from_ = entry.video.id;
+            if (entry.start_pending) {
+                continue;
+            }
+            auto again = co_await settle_deletion(entry.video);
+            if (!again && is_away(again.error())) {
+                ++report.unavailable;
+                co_return report;
+            }
+            if (!again) {
+                co_return fail(std::move(again.error()));
+            }
+            report.changed += *again ? 1 : 0;
+        }
+        if (page->size() < sweep_page) {
+            deleting_from_ = {};
+            if (page->empty() && i == 0) {
+                missing_deletion_.clear();
+            }
             break;
         }
     }

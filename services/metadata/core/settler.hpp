@@ -20,8 +20,10 @@ inline constexpr std::size_t sweep_pages_max = 10;
 
 class settler {
  public:
-    settler(video_repository& repository, workflow_engine& engine, completion& uploads,
-            const clock_source& clock);
+    // `outbox_written` is called after each commit that left a message for the engine.
+    settler(
+        video_repository& repository, workflow_engine& engine, completion& uploads,
+        const clock_source& clock, std::function<void()> outbox_written = [] {});
 
     // PROCESSING videos whose run is closed or unknown, their message being sent: FAILED. An
     // unknown run must be unknown in two sweeps: an engine that has just come up may not know its
@@ -30,8 +32,16 @@ class settler {
     // CREATED videos: finished uploads whose hook never came, and those that nothing can finish any
     // more.
     task<result<sweep_report>> settle_created();
+    // Deletions whose run ended without the tombstone, or is unknown in two sweeps: started again
+    // under the next attempt's id, without end, each after a longer pause (up to ten minutes).
+    task<result<sweep_report>> settle_deleting();
 
  private:
+    // True: the deletion was started again.
+    task<result<bool>> settle_deletion(video v);
+    // True: the run is gone, as far as two looks can say.
+    bool is_lost(std::set<video_id>& missing, const video_id& id, const result<run_view>& run);
+
     // True: the video was ended.
     task<result<bool>> settle_run(video v);
 
@@ -39,9 +49,12 @@ class settler {
     workflow_engine& engine_;
     completion& uploads_;
     const clock_source& clock_;
+    std::function<void()> outbox_written_;
     video_id processing_from_;  // where the next sweep goes on
     video_id created_from_;
-    std::set<video_id> missing_;  // whose run was unknown when last looked at
+    video_id deleting_from_;
+    std::set<video_id> missing_;           // whose run was unknown when last looked at
+    std::set<video_id> missing_deletion_;  // the same of the run that deletes
 };
 
 // Has the upload service remove what is surplus, and the sources of videos that were settled

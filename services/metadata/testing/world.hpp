@@ -89,7 +89,7 @@ struct world {
     processing runs{repository, uploads, workflows, clock};
     progress_reader progress{workflows, clock};
     outbox_relay relay{repository, workflows, clock};
-    settler sweeps{repository, workflows, ends, clock};
+    settler sweeps{repository, workflows, ends, clock, [this] { ++outbox_written; }};
     raw_collector collector{repository, uploads, clock, retention};
 };
 

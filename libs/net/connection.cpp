@@ -177,6 +177,14 @@ task<std::expected<request_head, connection::no_head>> connection::read_head() {
     }
 }
 
+// The target as sent, of a head that was perhaps not even one.
+bool connection::is_below_open_path() const {
+    const auto& open_path = context_.options.open_path;
+    const auto sent = stream_.buffered();
+    const auto space = sent.find(' ');
+    return !open_path.empty() && space < 16 && sent.substr(space + 1).starts_with(open_path);
+}
+
 task<> connection::refuse(refusal why) {
     head_only_ = false;
     context_.metrics.refused(why.reason);
@@ -184,6 +192,9 @@ task<> connection::refuse(refusal why) {
     r.request_id = random_hex(8);
     const int status = why.status;
     auto answer = problem(r, status, std::string(why.reason), std::string(why.detail));
+    if (is_below_open_path()) {
+        answer.headers.set("Access-Control-Allow-Origin", "*");
+    }
     context_.log.info("request_refused", {{"server", context_.options.name},
                                           {"reason", why.reason},
                                           {"status", status},

@@ -40,6 +40,7 @@ class connection {
     task<bool> serve_next();
     task<bool> serve(request_head head);
     task<> refuse(refusal why);
+    bool is_below_open_path() const;
     task<> linger();
 
     request make_request(request_head& head) const;

@@ -28,6 +28,9 @@ struct server_options {
     std::chrono::milliseconds rate_grace{30'000};
     std::chrono::milliseconds drain_timeout{10'000};  // stop(): running requests get this long
     std::vector<std::string> trusted_proxies;         // addresses whose X-Forwarded-* count
+    // What the gate refuses below this path can be read by pages of any origin (CORS), like all
+    // that is answered there: "/play/". Empty: nowhere.
+    std::string open_path;
 };
 
 // HTTP/1.1 with keep-alive, pipelining served in order, `Expect: 100-continue` answered when the

@@ -65,10 +65,8 @@ struct app::parts {
         return o;
     }
     object_cache_options counted(object_cache_options o) {
-        o.on_event = [this](cache_event e) {
-            meters.count(e);
-            meters.cache_bytes.set(static_cast<double>(objects.bytes()));
-        };
+        o.on_event = [this](cache_event e) { meters.count(e); };
+        o.on_bytes = [this](std::uint64_t n) { meters.cache_bytes.set(static_cast<double>(n)); };
         return o;
     }
 

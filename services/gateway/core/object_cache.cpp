@@ -268,6 +268,13 @@ object_cache::object_ptr object_cache::begin_fill(const std::string& key) {
     return o;
 }
 
+void object_cache::hold(std::uint64_t bytes) {
+    bytes_ = bytes;
+    if (options_.on_bytes) {
+        options_.on_bytes(bytes);
+    }
+}
+
 // Gives an object's bytes back and takes it out of sight; those who read it see why.
 void object_cache::drop(cached_object& o) {
     const auto found = objects_.find(o.key);
@@ -275,7 +282,7 @@ void object_cache::drop(cached_object& o) {
         objects_.erase(found);
     }
     if (o.bytes) {
-        bytes_ -= cost_of(o.info);
+        hold(bytes_ - cost_of(o.info));
         o.bytes.reset();
     }
 }
@@ -327,7 +334,7 @@ task<> object_cache::fill(object_ptr o) {
         drop(*o);
         co_return;
     }
-    bytes_ += cost_of(o->info);
+    hold(bytes_ + cost_of(o->info));
     o->bytes = std::shared_ptr<char[]>(new char[std::max<std::uint64_t>(o->info.size_bytes, 1)]);
     std::memcpy(o->bytes.get(), opened->first.data(), opened->first.size());
     o->filled = opened->first.size();

@@ -30,6 +30,7 @@ struct object_cache_options {
     milliseconds first_byte_deadline{4000};
     int resumes_max = 2;  // per object read
     std::function<void(cache_event)> on_event;
+    std::function<void(std::uint64_t)> on_bytes;  // held now
 };
 
 class object_cache;
@@ -88,6 +89,7 @@ class object_cache {
     bool make_room(std::uint64_t bytes);
     void evict(const std::string& key);
     void drop(cached_object& o);
+    void hold(std::uint64_t bytes);
     void tell(cache_event e) const;
     std::unique_ptr<object_reader> direct_reader(opened_object object);
 

@@ -56,8 +56,10 @@ void gateway_fixture::start(config c) {
     c.internal_secret = "internal-secret";
     app_ =
         std::make_unique<app>(loop_.executor(), *store_, keys_, clock_, obs::logger(), metrics_, c);
-    front_ = std::make_unique<net::server>(loop_.executor(), net::server_options{},
-                                           app_->public_routes(), obs::logger(), metrics_);
+    net::server_options options;
+    options.open_path = "/play/";
+    front_ = std::make_unique<net::server>(loop_.executor(), options, app_->public_routes(),
+                                           obs::logger(), metrics_);
     ASSERT_TRUE(front_->start());
     client_ = std::make_unique<net::client>(loop_.executor());
 }

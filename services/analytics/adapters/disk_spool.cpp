@@ -185,6 +185,10 @@ bool disk_spool::has_room(std::uint64_t more_bytes) {
         seal_active();
         drop_front();
     }
+    for (const auto& gone : std::exchange(drained_, {})) {
+        disk_bytes_ -= gone.bytes;
+        pool_.post([dir = dir_, number = gone.number] { dir.remove(number); });
+    }
     return disk_bytes_ + more_bytes <= options_.bytes_max;
 }
 

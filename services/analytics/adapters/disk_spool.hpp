@@ -126,7 +126,8 @@ class disk_spool final : public event_sink, public event_backlog {
     bool opened_ = false;
     std::uint64_t next_number_ = 1;
     std::uint64_t disk_bytes_ = 0;
-    std::deque<segment> segments_;  // in order; only the last can be open for writing
+    std::deque<segment> segments_;        // in order; only the last can be open for writing
+    std::vector<found_segment> drained_;  // files that the next persist() removes
 
     std::deque<std::shared_ptr<entry>> waiting_;
     std::size_t waiting_bytes_ = 0;

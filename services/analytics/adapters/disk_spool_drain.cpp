@@ -4,6 +4,7 @@
 #include "services/analytics/adapters/disk_spool.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace vora::analytics {
 
@@ -91,12 +92,8 @@ void disk_spool::drop_front() {
         state_.row = 0;
         state_.plan_end = 0;
     }
-    disk_bytes_ -= s.bytes;
     segments_.pop_front();
-    pool_.post([dir = dir_, number = s.number] {
-        dir.remove(number);
-        fault_point("analytics.segment_removed");
-    });
+    drained_.push_back({s.number, s.bytes});
 }
 
 disk_spool::segment* disk_spool::front() {
@@ -162,7 +159,7 @@ task<result<std::optional<event_batch>>> disk_spool::next(std::uint64_t rows_max
     if (!recovered_) {
         co_await recover();
     }
-    while (segment* s = front()) {
+    while (const segment* s = front()) {
         const segment seen = *s;  // the deque may change while the file is read
         auto c = co_await read(seen, rows_max);
         if (!c && c.error().code == errc::data_loss && ++unreadable_ >= unreadable_max) {
@@ -188,6 +185,9 @@ task<result<std::optional<event_batch>>> disk_spool::next(std::uint64_t rows_max
             fault_point("analytics.planned");
         }
         co_return std::move(batch);
+    }
+    if (!drained_.empty()) {
+        co_await persist();
     }
     co_return std::optional<event_batch>();
 }
@@ -231,7 +231,7 @@ task<> disk_spool::settle(const event_batch& b) {
     state_.row = b.end_row;
     state_.plan_end = 0;
     // While more waits, the next batch's borders carry this along.
-    if (front() == nullptr) {
+    if (front() == nullptr || !drained_.empty()) {
         co_await persist();
         fault_point("analytics.acked");
     }
@@ -240,8 +240,19 @@ task<> disk_spool::settle(const event_batch& b) {
 task<> disk_spool::persist() {
     ++state_.sequence;
     state_.settled = books_.now();
-    auto r = co_await pool_.run(
-        [file = state_file_, s = state_] { return segment_dir::write_state(*file, s); });
+    // Files go after the state that needs them no more: the books of what they held are in it.
+    const auto drained = std::exchange(drained_, {});
+    auto r = co_await pool_.run([file = state_file_, s = state_, dir = dir_, drained] {
+        auto w = segment_dir::write_state(*file, s);
+        for (const auto& segment : drained) {
+            dir.remove(segment.number);
+            fault_point("analytics.segment_removed");
+        }
+        return w;
+    });
+    for (const auto& segment : drained) {
+        disk_bytes_ -= segment.bytes;
+    }
     // Going on is right: without it a crash may store a batch twice, but standing still would lose
     // all that comes once the spool is full.
     if (!r && !persist_failing_) {

@@ -207,15 +207,15 @@ def test_slow_heads_are_cut_and_hinder_nobody(vora):
     slow = []
     for _ in range(100):
         s = socket.create_connection(vora.address, timeout=60)
-        s.sendall(b"GET /livez HTTP/1.1\r\nHost: h\r\nX-A: ")
         slow.append((s, time.monotonic()))
+        s.sendall(b"GET /livez HTTP/1.1\r\nHost: h\r\nX-A: ")
     for s, _ in slow[:10]:
         s.sendall(b"a")  # one more byte wins no time
     assert requests.get(vora.url + "/livez", timeout=5).status_code == 200
     for s, began in slow:
         with s:
             received = s.recv(65536)
-            assert time.monotonic() - began > 8, "cut long before its ten seconds"
+            assert time.monotonic() - began > 9, "cut before its ten seconds"
             assert received.startswith(b"HTTP/1.1 408 "), received[:80]
     cut = metric(vora, "vora_http_connections_cut_total", 'reason="header_timeout"', 'server="front"')
     assert cut >= 100

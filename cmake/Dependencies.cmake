@@ -24,6 +24,7 @@ endfunction()
 
 vora_dependency(threads Threads::Threads)
 vora_dependency(openssl OpenSSL::Crypto)
+vora_dependency(tls OpenSSL::SSL OpenSSL::Crypto)  # client side only: TLS of the platform ends at the edge
 # Asio is compiled once (libs/base/asio_impl.cpp).
 vora_dependency(asio Boost::headers Threads::Threads)
 target_compile_definitions(dep_asio INTERFACE BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)

@@ -16,6 +16,7 @@
 #include "services/all/disk_watch.hpp"
 #include "services/all/event_engine.hpp"
 #include "services/all/health.hpp"
+#include "services/all/token_keys.hpp"
 #include "services/all/key_watch.hpp"
 #include "services/all/workflow_routes.hpp"
 #include "services/analytics/app.hpp"
@@ -45,6 +46,7 @@ struct platform_config::services {
     analytics::config analytics;
     dashboard::config dashboard;
     event_engine_config events_engine;
+    token_keys_config tokens;
 };
 
 platform_config::platform_config() : parts(std::make_unique<services>()) {}
@@ -82,6 +84,7 @@ void platform_config::bind(config::schema& s) {
     s.add("server.trusted_proxies", &trusted_proxies,
           "addresses, with commas, whose X-Forwarded-* count");
     parts->metadata.bind_public_urls(s);  // once for all that show them
+    parts->tokens.bind(s);
     parts->upload.bind(s);
     parts->metadata.bind(s);
     parts->worker.bind(s);
@@ -177,6 +180,8 @@ struct platform::state {
           grants(or_throw(auth::grant_keys::load_or_create(dir.file("keys/grants.json")))),
           key_watch(loop.executor(), pool, grants, clock,
                     key_watch_options(dir.file("keys/grants.json"), log)),
+          foreign_tokens(loop.executor(), pool, config.parts->tokens, log.for_service("auth"),
+                         metrics),
           internal_secret(or_throw(dir.secret("keys/internal.secret"))),
           hook_secret(or_throw(dir.secret("keys/hook.secret"))),
           raw(dir.file("store/bucket-raw"), pool),
@@ -195,6 +200,7 @@ struct platform::state {
     auth::token_verifier verifier() const {
         auth::token_verifier v;
         or_throw(v.add_key(issuer.public_key_pem(), issuer.key_id()));
+        foreign_tokens.add_to(v);
         return v;
     }
 
@@ -214,6 +220,7 @@ struct platform::state {
     auth::token_issuer issuer;
     auth::grant_keys grants;
     auth::grant_key_watch key_watch;
+    token_keys foreign_tokens;
     std::string internal_secret;
     std::string hook_secret;
     blob::file_store raw;
@@ -276,8 +283,10 @@ void platform::state::wire() {
     parts.dashboard.public_api_url = parts.metadata.public_api_url;
     parts.dashboard.public_upload_url = parts.metadata.public_upload_url;
     parts.dashboard.public_play_url = parts.metadata.public_play_url;
-    studio = std::make_unique<dashboard::app>(
-        ex, issuer, verifier(), clock, log.for_service("dashboard"), metrics, parts.dashboard);
+    parts.dashboard.metadata_url = "http://" + front.address();
+    studio = std::make_unique<dashboard::app>(ex, issuer, verifier(), clock,
+                                              log.for_service("dashboard"), metrics,
+                                              parts.dashboard, &events_engine->client());
 }
 
 void platform::state::serve() {
@@ -341,6 +350,7 @@ task<result<void>> platform::state::start_services() {
     disks.start();
     delivery->start();
     key_watch.start();
+    foreign_tokens.start();
     co_return result<void>{};
 }
 
@@ -355,6 +365,7 @@ task<> platform::state::stop() {
     co_await media->stop();
     co_await videos->stop();
     co_await uploads->stop();
+    co_await foreign_tokens.stop();
     co_await disks.stop();
     co_await engine->stop();
     co_await events_engine->stop();

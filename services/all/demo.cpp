@@ -31,7 +31,7 @@ std::string marker_of(const std::string& data_dir) {
     return data_dir + "/demo.json";
 }
 
-// A moving picture with a counter burnt in (testsrc2 shows its time) and a tone: 20 s of 720p.
+// A moving picture with a counter burnt in (testsrc2 shows its time) and a tone: 10 s of 720p.
 result<void> make_sample(const std::string& ffmpeg, const std::string& path) {
     const auto made = run_program({ffmpeg,
                                    "-nostdin",
@@ -41,11 +41,11 @@ result<void> make_sample(const std::string& ffmpeg, const std::string& path) {
                                    "-f",
                                    "lavfi",
                                    "-i",
-                                   "testsrc2=size=1280x720:rate=25:duration=20",
+                                   "testsrc2=size=1280x720:rate=25:duration=10",
                                    "-f",
                                    "lavfi",
                                    "-i",
-                                   "sine=frequency=440:beep_factor=4:duration=20",
+                                   "sine=frequency=440:beep_factor=4:duration=10",
                                    "-c:v",
                                    "libx264",
                                    "-preset",

@@ -11,7 +11,7 @@ namespace vora::durable {
 
 namespace {
 
-constexpr int busy_timeout_ms = 2'000;
+constexpr int busy_timeout_ms = 1'000;
 
 error to_error(const SQLite::Exception& e) {
     switch (e.getErrorCode()) {

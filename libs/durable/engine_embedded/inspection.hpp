@@ -9,7 +9,7 @@
 namespace vora::durable {
 
 // Can the engine work with the file? not_found ("database_missing"), unavailable
-// ("database_locked": somebody holds it for two seconds, "database_read_only",
+// ("database_locked": somebody holds it for a second, "database_read_only",
 // "database_unavailable"), failed_precondition ("database_too_new"), data_loss
 // ("database_damaged").
 result<void> check_engine_file(const std::string& path);

@@ -10,7 +10,7 @@ namespace vora::metadata {
 
 namespace {
 
-constexpr int busy_timeout_ms = 2'000;
+constexpr int busy_timeout_ms = 1'000;
 
 std::int64_t stored_version(SQLite::Database& db) {
     if (!db.tableExists("schema_version")) {

@@ -156,7 +156,9 @@ def test_what_is_taken_back_stops_playing_within_a_second(vora, how):
         # And stays so: none of many more answers is good.
         seen = [p.answers for p in pollers]
         wait_until(
-            lambda: all(p.answers > n + 10 for p, n in zip(pollers, seen)), 30, "more answers"
+            lambda: all(p.answers > n + 10 for p, n in zip(pollers, seen, strict=True)),
+            30,
+            "more answers",
         )
     finally:
         for poller in pollers:

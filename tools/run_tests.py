@@ -97,6 +97,24 @@ def report_gtest(run, name, code, text, seconds):
         print(text[-6000:], flush=True)
 
 
+def need_event_engine(run):
+    """The engine's library: 178 MB at the first time, then a look."""
+    code, out = execute([str(BUILD / "bin" / "vora"), "event-engine", "fetch"], capture=True)
+    if code != 0:
+        print(out[-2000:])
+        run.broken.append("fetch the event engine")
+
+
+def stage_unit_tests(run):
+    need_event_engine(run)
+    run_gtests(run, BUILD)
+
+
+def stage_end_to_end(run):
+    need_event_engine(run)
+    run_pytest(run, ["tests/e2e"])
+
+
 def stage_web(run):
     web = ROOT / "web"
     code, out = execute(["npm", "ci", "--no-audit", "--no-fund"], capture=True, cwd=web)
@@ -162,13 +180,13 @@ STAGES = [
     ("web", stage_web),
     ("build release", lambda run: build(run, "release", BUILD, ["all"])),
     ("checks", stage_checks),
-    ("unit tests", lambda run: run_gtests(run, BUILD)),
+    ("unit tests", stage_unit_tests),
     ("build asan", lambda run: build(run, "asan", BUILD / "asan", ["all_tests"])),
     ("unit tests asan", lambda run: run_gtests(
         run, BUILD / "asan", {"ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
                               "UBSAN_OPTIONS": "print_stacktrace=1"})),
     ("fuzz", stage_fuzz),
-    ("end to end", lambda run: run_pytest(run, ["tests/e2e"])),
+    ("end to end", stage_end_to_end),
 ]
 
 

@@ -77,8 +77,10 @@ constexpr auto restart_pause_min = 200ms;
 constexpr auto restart_pause_max = 30'000ms;
 constexpr auto fetch_pause_min = 2'000ms;
 constexpr auto fetch_pause_max = 300'000ms;
-// A child that lived so long starts the next one without a grown pause.
+// One that serves and dies is started again at once; the pause grows when it does not come as far,
+// or has died so many times without ever living that long.
 constexpr auto good_life = 30s;
+constexpr int short_lives_max = 25;
 
 // It is built and installed beside us.
 std::string engine_program() {
@@ -142,6 +144,7 @@ task<result<std::string>> event_engine::state::obtain() {
 task<> event_engine::state::keep_alive() {
     auto fetch_pause = fetch_pause_min;
     auto restart_pause = restart_pause_min;
+    int short_lives = 0;
     for (;;) {
         auto path = co_await obtain();
         if (!path) {
@@ -155,10 +158,13 @@ task<> event_engine::state::keep_alive() {
         auto why = co_await process.live(*path);
         if (std::chrono::steady_clock::now() - begun > good_life) {
             restart_pause = restart_pause_min;
+            short_lives = 0;
         }
         say("the event engine is started again: " + why);
         co_await sleep_for(restart_pause);
-        restart_pause = std::min(restart_pause * 2, restart_pause_max);
+        if (!process.promising() || ++short_lives > short_lives_max) {
+            restart_pause = std::min(restart_pause * 2, restart_pause_max);
+        }
     }
 }
 

@@ -144,6 +144,7 @@ task<std::string> event_engine_process::live(std::string library) {
         co_return options_.data_path + ": " + ec.message();
     }
     bound_log(options_.log_file);
+    served_ = false;
     auto started = child::spawn({options_.program,
                                  {"--library=" + library, "--path=" + options_.data_path,
                                   "--parent=" + std::to_string(::getpid())},
@@ -181,6 +182,7 @@ task<std::string> event_engine_process::serve() {
     }
     where_ = clickhouse::endpoint{*url, "default", key};
     answers_ = true;
+    served_ = true;
     answered_ = steady::now();
     up_.set(1);
     read_memory();

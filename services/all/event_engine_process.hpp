@@ -9,6 +9,7 @@
 #include "services/all/child.hpp"
 
 #include <chrono>
+#include <csignal>
 #include <optional>
 #include <string>
 
@@ -35,6 +36,9 @@ class event_engine_process {
     std::optional<clickhouse::endpoint> where() const { return where_; }
     // It answered the last ping.
     bool answers() const { return answers_; }
+    // The last life came as far as serving, or was killed from outside: no reason to think that the
+    // next one fails too.
+    bool promising() const { return served_ || child_.exit() == -SIGKILL; }
 
  private:
     task<result<void>> end_strays();
@@ -54,6 +58,7 @@ class event_engine_process {
     child child_;
     std::optional<clickhouse::endpoint> where_;
     bool answers_ = false;
+    bool served_ = false;
     bool stopping_ = false;
     std::chrono::steady_clock::time_point answered_;
 };

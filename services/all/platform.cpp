@@ -330,6 +330,7 @@ std::vector<dependency> platform::state::dependencies() {
 // Recovery before the doors open: the engine replays, the worker clears strays, then the listeners
 // start.
 task<result<void>> platform::state::start_services() {
+    videos->open();  // first: of all that may be wrong, found before anything runs
     auto engine_started = co_await engine->start();
     if (!engine_started) {
         co_return fail(engine_started.error());

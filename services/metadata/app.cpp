@@ -123,6 +123,7 @@ struct app::state {
     grpc_video_service calls;
     rpc::server grpc;
     durable::activity_worker worker;
+    bool opened = false;
 };
 
 app::app(executor ex, blocking_pool& pool, const clock_source& clock, durable::client& engine,
@@ -146,10 +147,17 @@ net::router app::internal_routes() {
     return routes;
 }
 
-void app::start() {
+void app::open() {
     if (auto opened = state_->repository.open(); !opened) {
         throw std::runtime_error("metadata database: " + opened.error().reason + ": " +
                                  opened.error().detail);
+    }
+    state_->opened = true;
+}
+
+void app::start() {
+    if (!state_->opened) {
+        open();
     }
     if (auto listening = state_->grpc.start(); !listening) {
         throw std::runtime_error("metadata.grpc_listen: " + listening.error().detail);

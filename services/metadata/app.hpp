@@ -43,8 +43,11 @@ class app {
     // Of gRPC, "127.0.0.1:41234"; from start() on.
     std::string grpc_address() const;
 
-    // Opens the database and the address of gRPC (throws std::runtime_error if it cannot: a
-    // start-up error), then starts the background loops and the activities.
+    // Opens the database; throws std::runtime_error if it cannot: a start-up error. Nothing runs
+    // yet, so that the process can still end.
+    void open();
+    // Opens what is not open, and the address of gRPC (throws as well), then starts the background
+    // loops and the activities.
     void start();
     // Before the server that has the internal routes: its readers of changes are let go here.
     task<> stop();

@@ -132,8 +132,9 @@ result<void> migrate(SQLite::Database& db) {
         const auto stored = static_cast<std::size_t>(stored_version(db));
         if (stored > migrations.size()) {
             return fail(errc::failed_precondition, "database_too_new",
-                        "the database has schema version " + std::to_string(stored) +
-                            ", this program knows " + std::to_string(migrations.size()));
+                        "the database was written by a newer program: its schema version is " +
+                            std::to_string(stored) + ", this program knows " +
+                            std::to_string(migrations.size()));
         }
         for (std::size_t i = stored; i < migrations.size(); ++i) {
             db.exec(migrations[i]);

@@ -7,8 +7,8 @@ namespace vora::gateway {
 
 namespace {
 
-constexpr std::size_t fill_bytes = 1 << 20;  // of one read
-constexpr std::size_t direct_bytes = 256 << 10;
+constexpr std::size_t fill_bytes = 1 << 20;     // of one read
+constexpr std::size_t direct_bytes = 64 << 10;  // per viewer who reads for himself
 
 // What an object takes of the memory: its bytes and the keeping of it.
 std::uint64_t cost_of(const blob::object_info& info) {

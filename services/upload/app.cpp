@@ -36,6 +36,7 @@ struct app::state {
           obs::logger log_to, obs::metrics& metrics, const config& c, blob::free_space* space)
         : settings(c),
           log(log_to),
+          registered(metrics),
           observed(log, metrics),
           files(reader, writer, remover),
           sink(ex, c.hook_url, c.hook_secret, clock),
@@ -51,6 +52,16 @@ struct app::state {
         for (;;) {
             co_await sleep_for(sweep_interval);
             co_await service.sweep();
+        }
+    }
+    task<> keep_counting() {
+        auto& known = registered.gauge("vora_upload_known", "uploads with a record in the store");
+        auto& pending = registered.gauge("vora_upload_hooks_pending",
+                                         "ends of uploads that are still to be told");
+        for (;;) {
+            known.set(static_cast<double>(service.size()));
+            pending.set(static_cast<double>(service.hooks().size()));
+            co_await sleep_for(2s);
         }
     }
     task<bool> try_to_recover() {
@@ -70,6 +81,7 @@ struct app::state {
 
     config settings;
     obs::logger log;
+    obs::metrics& registered;
     telemetry observed;
     upload_files files;
     http_hook_sink sink;
@@ -108,6 +120,7 @@ task<result<void>> app::start() {
     }
     state_->background.spawn(state_->service.hooks().run());
     state_->background.spawn(state_->keep_sweeping());
+    state_->background.spawn(state_->keep_counting());
     state_->log.info("upload_started", {{"uploads", state_->service.size()}});
     co_return result<void>{};
 }

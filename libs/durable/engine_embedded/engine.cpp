@@ -49,6 +49,7 @@ embedded_engine::state::state(executor e, blocking_pool& pool, const clock_sourc
       writer(e),
       ticker(e),
       tick_wake(e),
+      registered(metrics),
       runs_open(metrics.gauge("vora_durable_runs_open", "Workflow runs that are open")),
       task_failures(metrics.counter("vora_durable_workflow_task_failures_total",
                                     "Workflow tasks that failed and are tried again")),
@@ -153,6 +154,7 @@ task<> embedded_engine::state::stop(bool abandon) {
 task<> embedded_engine::state::tick() {
     for (;;) {
         process_due();
+        show_queues();
         if (now() >= next_retention) {
             next_retention = now() + retention_interval;
             drop_old_histories();
@@ -162,6 +164,15 @@ task<> embedded_engine::state::tick() {
             wait = std::clamp<milliseconds>(checks.begin()->first - now(), milliseconds(0), wait);
         }
         co_await tick_wake.wait(wait);
+    }
+}
+
+void embedded_engine::state::show_queues() {
+    for (const auto& [name, queue] : queues) {
+        registered
+            .gauge("vora_durable_activities_waiting", "Activities that no worker has taken yet",
+                   {{"task_queue", name}})
+            .set(static_cast<double>(queue.ready.size()));
     }
 }
 

@@ -141,6 +141,7 @@ class embedded_engine::state {
     task<> stop(bool abandon);
     task<> tick();
     void process_due();
+    void show_queues();
     void resume(open_run_rows rows);
     void lose_attempt(const run_ptr& run, live_activity& a);
     run_ptr find(const std::string& workflow_id) const;
@@ -214,6 +215,7 @@ class embedded_engine::state {
     std::map<std::uint64_t, std::string> cached;         // run ids by last use
     std::uint64_t counter = 0;
 
+    obs::metrics& registered;
     obs::gauge& runs_open;
     obs::counter& task_failures;
     obs::counter& attempts_completed;

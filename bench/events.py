@@ -31,9 +31,9 @@ def kept(server):
 def bench(seconds=5):
     if not measure.needs("wrk", "wrk"):
         return {"skipped": "needs wrk"}
-    server = measure.Server()
+    server = measure.Server(engine=True)
     try:
-        figures = {"batch": BATCH}
+        figures = {"batch": BATCH, "event_engine": "runs" if server.engine_ready() else "not there"}
         for name, count in (("single", 1), ("batched", BATCH)):
             lua = script(server.dir / f"{name}.lua", body(count))
             before = kept(server)
@@ -42,7 +42,7 @@ def bench(seconds=5):
             figures[f"events_per_s_per_core_{name}"] = round(events / max(one["cpu_s"], 1e-9))
             figures[f"events_per_s_{name}"] = round(events / one["wall_s"])
             figures[f"p99_ms_{name}"] = round(one["p99_ms"], 2)
-            figures[f"lost_{name}"] = round(one["requests"] * count - events)
+            figures[f"lost_{name}"] = max(0, round(one["requests"] * count - events))
         figures["rss_after_mib"] = round(measure.rss_mib(server.pid), 1)
         return figures
     finally:

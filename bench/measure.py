@@ -54,9 +54,10 @@ def children_of(pid):
 
 
 class Server:
-    """A `vora up` on a temporary directory."""
+    """A `vora up` on a temporary directory; without the event engine unless it is asked for."""
 
-    def __init__(self, *flags):
+    def __init__(self, *flags, engine=False):
+        flags = [f"--events.engine={'embedded' if engine else 'off'}", *flags]
         self.dir = Path(tempfile.mkdtemp(prefix="vora-bench-"))
         self.data = self.dir / "data"
         self.log = (self.dir / "stdout.log").open("w")
@@ -94,6 +95,17 @@ class Server:
             except (OSError, ValueError, KeyError):
                 time.sleep(0.01)
         raise SystemExit("the server did not become ready: " + (self.dir / "stdout.log").read_text())
+
+    def engine_ready(self, timeout_s=60):
+        """True as soon as the event engine answers; False when it does not within that time."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            with urllib.request.urlopen(self.url + "/readyz", timeout=10) as answer:
+                states = {d["name"]: d["status"] for d in json.loads(answer.read())["dependencies"]}
+            if states.get("event_engine") == "ok":
+                return True
+            time.sleep(0.2)
+        return False
 
     def call(self, method, path, body=None):
         request = urllib.request.Request(

@@ -116,8 +116,9 @@ def verdict(samples):
 
 
 def bench(minutes):
-    server = measure.Server()
+    server = measure.Server(engine=True)
     try:
+        server.engine_ready()
         clip, noise = server.dir / "clip.mp4", server.dir / "noise"
         measure.make_clip(clip, 4, 320, 180)
         noise.write_bytes(os.urandom(16 << 20))

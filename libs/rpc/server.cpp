@@ -13,6 +13,7 @@
 
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/impl/codegen/server_callback_handlers.h>
@@ -27,6 +28,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <map>
 
 namespace asio = boost::asio;
@@ -93,6 +95,13 @@ call describe(const grpc::CallbackServerContext& context, std::string method,
         c.request_id = random_uuid();
     }
     return c;
+}
+
+// What matters comes back as an error or a status; the rest is for those who ask for it.
+void silence_grpc() {
+    if (std::getenv("GRPC_VERBOSITY") == nullptr) {
+        gpr_set_log_function([](gpr_log_func_args*) {});
+    }
 }
 
 answer refusal(code c, std::string text) {
@@ -336,6 +345,7 @@ server::~server() {
 
 result<void> server::start() {
     auto& s = *state_;
+    silence_grpc();
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;

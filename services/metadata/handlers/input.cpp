@@ -7,7 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <initializer_list>
+#include <limits>
 
 namespace vora::metadata {
 
@@ -16,6 +18,27 @@ namespace {
 constexpr std::size_t page_size_default = 50;
 constexpr std::size_t page_size_max = 200;
 constexpr std::size_t errors_max = 20;
+
+// 60 and 60.0 are the same number in JSON Schema. Beyond int64 the nearest one, which no limit of
+// ours allows.
+std::optional<std::int64_t> whole_number(const nlohmann::json& value) {
+    constexpr auto most = std::numeric_limits<std::int64_t>::max();
+    if (value.is_number_unsigned()) {
+        return static_cast<std::int64_t>(
+            std::min(value.get<std::uint64_t>(), static_cast<std::uint64_t>(most)));
+    }
+    if (value.is_number_integer()) {
+        return value.get<std::int64_t>();
+    }
+    if (!value.is_number_float() || value.get<double>() != std::floor(value.get<double>())) {
+        return std::nullopt;
+    }
+    constexpr double exact_max = 9007199254740992.0;  // 2^53: whole numbers are exact up to here
+    const double number = value.get<double>();
+    return number > exact_max    ? most
+           : number < -exact_max ? -most
+                                 : static_cast<std::int64_t>(number);
+}
 
 // The fields of one object; collects what is wrong with them.
 class fields {
@@ -83,17 +106,14 @@ class fields {
         if (found == object_.end()) {
             return std::nullopt;
         }
-        const bool whole = found->is_number_integer();
-        const bool fits =
-            whole && (!found->is_number_unsigned() ||
-                      found->get<std::uint64_t>() <= static_cast<std::uint64_t>(most));
-        if (!fits || found->get<std::int64_t>() < least || found->get<std::int64_t>() > most) {
-            refuse(name, whole ? "out_of_range" : "wrong_type",
+        const auto value = whole_number(*found);
+        if (!value || *value < least || *value > most) {
+            refuse(name, value ? "out_of_range" : "wrong_type",
                    "must be a whole number from " + std::to_string(least) + " to " +
                        std::to_string(most));
             return std::nullopt;
         }
-        return found->get<std::int64_t>();
+        return value;
     }
 
     bool good() const { return errors_.empty(); }

@@ -109,9 +109,12 @@ TEST(parse_playback, wants_a_whole_number_of_seconds_within_bounds) {
     EXPECT_EQ(parse_playback(R"({"ttl_s":1})")->ttl.count(), 1);
     EXPECT_EQ(parse_playback(R"({"ttl_s":2592000})")->ttl.count(), 2'592'000);
     EXPECT_EQ(parse_playback(R"({"max_height":720})")->max_height, 720);
+    for (const auto* thousand : {"1000", "1000.0", "1e3"}) {  // one number in JSON Schema
+        EXPECT_EQ(parse_playback(std::string("{\"ttl_s\":") + thousand + "}")->ttl.count(), 1'000);
+    }
     for (const auto* bad :
-         {"0", "-5", "2592001", "1.5", "1e3", "\"60\"", "null", "true", "18446744073709551615",
-          "9223372036854775808", "-9223372036854775808", "1e400"}) {
+         {"0", "-5", "2592001", "1.5", "0.0", "1e300", "-1e300", "\"60\"", "null", "true",
+          "18446744073709551615", "9223372036854775808", "-9223372036854775808", "1e400"}) {
         EXPECT_FALSE(parse_playback(std::string("{\"ttl_s\":") + bad + "}")) << bad;
     }
     for (const auto* bad : {"0", "-1", "100001", "720.5", "\"720\"", "null", "[]"}) {

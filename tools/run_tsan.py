@@ -47,6 +47,9 @@ def unit_tests(directory, reports):
 
 
 def end_to_end(directory, reports):
+    if not (directory / "bin" / "vora").exists():
+        print("  end to end: the server was not built: left out", flush=True)
+        return [], {}, []
     files = [f"tests/e2e/{name}" for name in END_TO_END if (ROOT / "tests" / "e2e" / name).exists()]
     done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-rf", "-p", "no:cacheprovider", *files], cwd=ROOT,
                           stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -75,7 +78,7 @@ def write_report(path, lines):
     path.write_text("\n".join(lines) + "\n")
 
 
-def report_lines(unit, unit_findings, tests, tests_findings, suppressed, seconds):
+def report_lines(programs, unit, unit_findings, tests, tests_findings, suppressed, seconds):
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
     files, counts, failures = tests
     lines = ["# ThreadSanitizer", "",
@@ -84,8 +87,9 @@ def report_lines(unit, unit_findings, tests, tests_findings, suppressed, seconds
              f"Last run: commit `{commit}`, {time.strftime('%Y-%m-%d')}, {seconds / 60:.0f} minutes.", "",
              "| what | ran | failed | reports |", "|---|---|---|---|",
              f"| unit tests | {unit.passed + unit.failed} | {unit.failed} | {len(unit_findings)} |",
-             f"| black-box tests ({', '.join(Path(f).name for f in files)}) | {sum(counts.values())} | "
+             f"| black-box tests ({', '.join(Path(f).name for f in files) or 'not in this run'}) | {sum(counts.values())} | "
              f"{counts.get('failed', 0) + counts.get('error', 0)} | {len(tests_findings)} |", ""]
+    lines += ["Programs of this run: " + ", ".join(f"`{name}`" for name in programs) + ".", ""]
     for title, findings in (("unit tests", unit_findings), ("black-box tests", tests_findings)):
         if findings:
             lines += [f"Reports in the {title}:", ""]
@@ -119,7 +123,8 @@ def main():
         old.unlink()
     tests = end_to_end(arguments.build, reports)
     tests_findings, tests_suppressed = found_in(reports)
-    write_report(arguments.report, report_lines(unit, unit_findings, tests, tests_findings,
+    programs = sorted(p.name for p in (arguments.build / "test").glob("*_test"))
+    write_report(arguments.report, report_lines(programs, unit, unit_findings, tests, tests_findings,
                                                 unit_suppressed + tests_suppressed, time.monotonic() - started))
     found = len(unit_findings) + len(tests_findings)
     print(f"{unit.passed} unit tests passed, {unit.failed} failed; {found} reports; {arguments.report}")

@@ -2,6 +2,7 @@
 
 #include "libs/base/encoding.hpp"
 
+#include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -68,6 +69,13 @@ void limit_waits(BIO* bio, steady::time_point until) {
     ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
+// The connect with a limit leaves the socket non-blocking.
+void block(BIO* bio) {
+    int fd = -1;
+    BIO_get_fd(bio, &fd);
+    ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+}
+
 std::unexpected<error> gone(steady::time_point until, const char* reason) {
     if (steady::now() >= until) {
         return fail(errc::deadline_exceeded, "deadline_exceeded");
@@ -95,7 +103,7 @@ result<bio_ptr> connect(const target& t, SSL_CTX* context, steady::time_point un
     if (!socket || BIO_do_connect_retry(socket.get(), static_cast<int>(left), 20) != 1) {
         return gone(until, "connect_failed");
     }
-    BIO_set_nbio(socket.get(), 0);
+    block(socket.get());
     limit_waits(socket.get(), until);
     bio_ptr tls(BIO_new_ssl(context, 1), &BIO_free_all);
     SSL* session = nullptr;

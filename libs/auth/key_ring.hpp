@@ -13,7 +13,7 @@ namespace vora::auth {
 
 inline constexpr std::size_t grant_keys_live_max = 3;
 // A new key signs this long after it was written: until then each process has read it.
-inline constexpr milliseconds grant_key_lead{600};
+inline constexpr milliseconds grant_key_lead{500};
 
 struct key_rotation {
     std::string signing;               // the new key's id
@@ -41,7 +41,7 @@ class grant_key_watch {
  public:
     struct options {
         std::string path;
-        milliseconds interval{250};
+        milliseconds interval{100};
         // After a change; with the reason when the file cannot be read, once until it can again.
         std::function<void(const grant_keys& keys)> on_change;
         std::function<void(const error& e)> on_failure;

@@ -230,6 +230,26 @@ def test_keys_are_rotated_under_load_and_nobody_is_refused(own_vora):
     assert get(own_vora.url + path).status_code == 200
 
 
+# -- what it costs ------------------------------------------------------------------------------------
+
+
+def test_viewers_cost_metadata_nothing_once_a_video_is_known(vora):
+    video = vora.api.upload_and_wait(clip("tiny"), visibility="public")
+    segment = urllib.parse.urljoin(
+        video["manifest_url"], f"{video['renditions'][0]['name']}/seg_01.ts"
+    )
+    wait_until(lambda: vora.metric("vora_gateway_changes_live") == 1, 10, "changes are told")
+    http = session()
+    assert get(segment, http).status_code == 200
+    before = vora.metric("vora_gateway_lookups_total")
+    # Longer than an answer would serve if nobody told of changes.
+    until = time.monotonic() + 1.5
+    while time.monotonic() < until:
+        assert get(segment, http).status_code == 200
+        assert get(video["manifest_url"], http).status_code == 200
+    assert vora.metric("vora_gateway_lookups_total") == before
+
+
 # -- refusals -----------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@
 #include <linux/close_range.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,9 +33,14 @@ struct pipe_ends {
     }
     bool open() {
         std::array<int, 2> fds{};
-        if (::pipe2(fds.data(), O_CLOEXEC) != 0) {
-            return false;
-        }
+        return ::pipe2(fds.data(), O_CLOEXEC) == 0 && take(fds);
+    }
+    // A pipe whose writing end raises no SIGPIPE when the child is already gone.
+    bool open_quiet() {
+        std::array<int, 2> fds{};
+        return ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds.data()) == 0 && take(fds);
+    }
+    bool take(const std::array<int, 2>& fds) {
         read = fds[0];
         write = fds[1];
         return true;
@@ -97,7 +103,7 @@ std::unexpected<error> not_started(const std::string& what) {
 result<child> child::spawn(const child_plan& plan) {
     pipe_ends in;
     pipe_ends out;
-    if (!in.open() || !out.open()) {
+    if (!in.open_quiet() || !out.open()) {
         return not_started("pipe");
     }
     const int err =
@@ -170,7 +176,7 @@ int child::take_output() {
 }
 
 bool child::write_input(const std::string& text) {
-    return ::write(in_, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    return ::send(in_, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
 }
 
 void child::close_input() {

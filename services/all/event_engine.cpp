@@ -98,10 +98,11 @@ struct event_engine::state {
           log(std::move(l)),
           http(ex),
           library(pool, config.library, log),
-          process(
-              pool, http,
-              {engine_program(), data_dir + "/events/engine", data_dir + "/log/event-engine.log"},
-              log, metrics),
+          process(pool, http,
+                  {.program = engine_program(),
+                   .data_path = data_dir + "/events/engine",
+                   .log_file = data_dir + "/log/event-engine.log"},
+                  log, metrics),
           events(http, [this] { return where(); }),
           tasks(ex) {}
 

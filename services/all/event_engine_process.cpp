@@ -29,11 +29,7 @@ using boost::asio::posix::stream_descriptor;
 // A cold disk and a busy machine: the library alone is half a gigabyte.
 constexpr auto start_time_max = 120s;
 constexpr auto stop_time_max = 5s;
-constexpr auto ping_interval = 2s;
 constexpr auto ping_deadline = 2s;
-// Silent for so long, it is stuck for good. Long statements do not count: pings are answered beside
-// them.
-constexpr auto silence_max = 90s;
 constexpr std::uintmax_t log_bytes_max = 1 << 20;
 
 // Engines on these files: processes that were started with exactly this path.
@@ -112,8 +108,8 @@ event_engine_process::event_engine_process(blocking_pool& pool, net::client& htt
       options_(std::move(o)),
       log_(std::move(log)),
       up_(metrics.gauge("vora_event_engine_up", "1 while the embedded event engine serves")),
-      starts_(metrics.counter("vora_event_engine_starts_total",
-                              "starts of the embedded event engine; more than one is a restart")),
+      restarts_(metrics.counter("vora_event_engine_restarts_total",
+                                "starts of the embedded event engine but the first")),
       resident_(metrics.gauge("vora_event_engine_resident_bytes",
                               "memory of the event engine, its library's pages included")),
       anonymous_(metrics.gauge("vora_event_engine_anonymous_bytes",
@@ -155,7 +151,9 @@ task<std::string> event_engine_process::live(std::string library) {
         co_return started.error().detail;
     }
     child_ = std::move(*started);
-    starts_.add();
+    if (std::exchange(started_, true)) {
+        restarts_.add();
+    }
     auto why = co_await serve();
     ended();
     while (!child_.ended()) {
@@ -172,7 +170,7 @@ task<std::string> event_engine_process::live(std::string library) {
 task<std::string> event_engine_process::serve() {
     const auto key = random_hex(32);
     if (!child_.write_input(key + "\n")) {
-        co_return std::string("it took no key");
+        co_return std::string("it ended before it served");
     }
     auto ex = co_await current_executor();
     stream_descriptor pipe(ex, child_.take_output());
@@ -188,12 +186,12 @@ task<std::string> event_engine_process::serve() {
     read_memory();
     log_.info("event_engine_started", {{"pid", child_.pid()}});
     for (;;) {
-        auto more = co_await with_deadline(read_line(pipe), ping_interval);
+        auto more = co_await with_deadline(read_line(pipe), options_.ping_interval);
         if (!more && more.error().code != errc::deadline_exceeded) {
             co_return std::string("it ended");
         }
         co_await look_after();
-        if (steady::now() - answered_ > silence_max) {
+        if (steady::now() - answered_ > options_.silence_max) {
             co_return std::string("it did not answer any more");
         }
     }

@@ -21,6 +21,10 @@ class event_engine_process {
         std::string program;    // vora-event-engine
         std::string data_path;  // absolute; this process's alone
         std::string log_file;   // what the child prints to stderr
+        std::chrono::milliseconds ping_interval{2'000};
+        // Without an answer for so long it is stuck for good. Long statements do not count: pings
+        // are answered beside them.
+        std::chrono::milliseconds silence_max{90'000};
     };
 
     event_engine_process(blocking_pool& pool, net::client& http, options o, obs::logger log,
@@ -52,7 +56,7 @@ class event_engine_process {
     options options_;
     obs::logger log_;
     obs::gauge& up_;
-    obs::counter& starts_;
+    obs::counter& restarts_;
     obs::gauge& resident_;
     obs::gauge& anonymous_;
     child child_;
@@ -60,6 +64,7 @@ class event_engine_process {
     bool answers_ = false;
     bool served_ = false;
     bool stopping_ = false;
+    bool started_ = false;
     std::chrono::steady_clock::time_point answered_;
 };
 

@@ -44,9 +44,9 @@ def start(program, seconds, seed, fuzz):
     if (SEEDS / program.name).is_dir():
         command.append(str(SEEDS / program.name))
     log = (findings / "log").open("w+", errors="replace")
-    before = {p.name for p in findings.iterdir()}
+    began = time.time()
     process = subprocess.Popen(command, cwd=fuzz, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-    return {"name": program.name, "process": process, "log": log, "findings": findings, "before": before,
+    return {"name": program.name, "process": process, "log": log, "findings": findings, "began": began,
             "deadline": time.monotonic() + 3 * seconds + 120}
 
 
@@ -68,7 +68,7 @@ def report(run):
     print(f"  {run['name']:28} FAILED with {run['process'].returncode}", flush=True)
     print(text[-6000:])
     for path in sorted(run["findings"].iterdir()):
-        if path.name not in run["before"]:
+        if path.name != "log" and path.stat().st_mtime >= run["began"] - 1:
             data = path.read_bytes()
             print(f"input of {len(data)} bytes, {path}:\n{data[:INPUT_SHOWN_BYTES]!r}", flush=True)
     return False

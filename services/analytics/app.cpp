@@ -47,6 +47,8 @@ struct app::parts {
           spool_bytes(m.gauge("vora_analytics_spool_bytes", "bytes of the spool's files")),
           oldest_age(m.gauge("vora_analytics_oldest_age_seconds",
                              "how long the first event that is not stored has waited")),
+          recovering(m.gauge("vora_analytics_recovering",
+                             "1 until the events that an earlier run left are counted")),
           flush_seconds(m.histogram("vora_analytics_flush_seconds",
                                     "from the first attempt at a batch until it is stored",
                                     obs::seconds_buckets())),
@@ -58,6 +60,7 @@ struct app::parts {
           draining(ex, spool, store, drain_options_of(conf), watch()),
           handler(spool, books, c),
           group(ex) {
+        recovering.set(1);
         books.on_change([this](const totals& t) { shown.show(t); });
     }
 
@@ -70,6 +73,7 @@ struct app::parts {
     metrics_books shown;
     obs::gauge& spool_bytes;
     obs::gauge& oldest_age;
+    obs::gauge& recovering;
     obs::histogram& flush_seconds;
     obs::counter& batches;
     obs::counter& failures;
@@ -119,6 +123,7 @@ void app::parts::failed(const error& why) {
 task<> app::parts::keep_gauges() {
     for (;;) {
         spool_bytes.set(static_cast<double>(spool.bytes_on_disk()));
+        recovering.set(spool.recovered() ? 0 : 1);
         oldest_age.set(waiting ? std::max(0.0, seconds_of(clock.now() - *waiting)) : 0.0);
         co_await sleep_for(gauge_interval);
     }

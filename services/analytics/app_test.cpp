@@ -1,5 +1,8 @@
 #include "services/analytics/testing/analytics_fixture.hpp"
 
+#include <sys/resource.h>
+
+#include <csignal>
 #include <fstream>
 #include <random>
 
@@ -280,6 +283,34 @@ TEST_F(analytics, a_full_spool_drops_the_new_events_counts_them_and_recovers) {
     EXPECT_EQ(dropped("spool_full"), 55);
     expect_stored_once(10'000, 12'000);
     expect_balanced();
+}
+
+// The limit makes a write end midway, as a full disk does.
+TEST_F(analytics, a_write_that_fails_midway_leaves_nothing_behind) {
+    engine_there_ = false;
+    start();
+    EXPECT_EQ(post(events_json(0, 5)), 204);
+    ASSERT_EQ(spooled(), 5);
+    const auto before = spool_bytes();
+    rlimit unlimited{};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit tight{10'000, unlimited.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &tight), 0);
+    const int answered = post(events_json(100, 400));  // more than is left
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    EXPECT_EQ(answered, 204);
+    EXPECT_EQ(dropped("spool_error"), 300);
+    EXPECT_EQ(spool_bytes(), before);
+    expect_balanced();
+    EXPECT_EQ(post(events_json(5, 10)), 204);
+    stop();
+    engine_there_ = true;
+    start();
+    ASSERT_TRUE(eventually([this] { return stored() == 10; }));
+    expect_stored_once(0, 10);
+    EXPECT_EQ(engine_.stored.size(), 10u);
+    EXPECT_EQ(accepted(), 310);
 }
 
 TEST_F(analytics, drained_files_are_removed) {

@@ -59,6 +59,9 @@ class disk_spool final : public event_sink, public event_backlog {
     void forget_borders(const event_batch& b) override;
 
     std::uint64_t bytes_on_disk() const { return disk_bytes_; }
+    // Whether the ledger holds what an earlier run left. It is counted behind the first answers: a
+    // full spool takes seconds to read.
+    bool recovered() const { return recovered_; }
 
  private:
     struct segment {

@@ -9,6 +9,7 @@
 //   db/               metadata.sqlite, workflow.sqlite
 //   store/            bucket-raw/, bucket-processed/
 //   scratch/          the worker's job directories
+//   events/           the spool of events, and engine/: what the event engine keeps
 //   log/              vora.jsonl
 
 #include "libs/auth/jwt.hpp"

@@ -23,6 +23,8 @@ constexpr std::array bad_statement{7,   8,   10,  16,  20,  34,  36,  37,  42,  
                                    44,  46,  47,  48,  50,  62,  73,  115, 164, 190,
                                    352, 386, 441, 452, 456, 457, 472, 636};
 constexpr int too_many_parts = 252;
+// Table, database: not made yet.
+constexpr std::array absent{60, 81};
 
 template <std::size_t N>
 bool among(const std::array<int, N>& codes, int code) {
@@ -63,6 +65,9 @@ error refusal(call_kind kind, int http_status, int code, std::string_view text) 
     }
     if (among(denied, code) || (code == 0 && (http_status == 401 || http_status == 403))) {
         return {errc::unauthenticated, "clickhouse_denied", std::move(detail)};
+    }
+    if (kind == call_kind::statement && among(absent, code)) {
+        return {errc::unavailable, "clickhouse_no_table", std::move(detail)};
     }
     const bool bad = among(bad_rows, code) || (code == 0 && http_status == 413);
     if (bad || (kind == call_kind::statement &&

@@ -5,6 +5,7 @@ import pathlib
 import pytest
 
 from harness.server import Server
+from harness.wait import wait_until
 from media import generated
 
 
@@ -31,6 +32,25 @@ def vora(tmp_path_factory):
     server = Server(base / "data", base / "logs")
     try:
         server.start()
+        yield server
+        assert server.stop() == 0, server.tail()
+    finally:
+        server.dispose()
+
+
+@pytest.fixture(scope="session")
+def vora_events(tmp_path_factory):
+    """A shared server with the event engine. The engine itself is fetched once for a machine."""
+    base = tmp_path_factory.mktemp("vora-events")
+    server = Server(base / "data", base / "logs", environment={"VORA_EVENTS_ENGINE": "embedded"})
+    try:
+        server.start()
+        wait_until(
+            lambda: server.api.call("GET", "/v1/analytics").status_code == 200,
+            600,
+            lambda: f"the event engine answers\n{server.tail()}",
+            0.2,
+        )
         yield server
         assert server.stop() == 0, server.tail()
     finally:

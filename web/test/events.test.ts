@@ -179,6 +179,21 @@ test("a stall that a seek ends counts up to the seek", () => {
     assert.equal(s.sum("buffer"), 700);
 });
 
+test("what was played before a busy page heard of it counts", () => {
+    const s = new Scene();
+    s.accounting.askedToPlay(s.at());
+    s.now += 1500;
+    s.position = 1.2; // moving for that long already
+    s.accounting.playing(s.at());
+    s.play(1000);
+    s.accounting.waiting(s.at());
+    s.now += 2000;
+    s.position += 0.5;
+    s.accounting.playing(s.at());
+    s.accounting.finish(s.at());
+    assert.equal(s.sum("heartbeat"), 2700);
+});
+
 test("a picture that stands still is not watched, whatever the clock says", () => {
     const s = new Scene();
     s.start();

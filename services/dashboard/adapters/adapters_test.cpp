@@ -87,7 +87,11 @@ class dashboard_adapters_test : public ::testing::Test {
         parameters_ = r.query;
         auto body = co_await net::read_all(*r.body, 1 << 20);
         sql_ = body.value_or("");
-        co_return net::response::text(engine_status_, engine_status_ == 200 ? row() : "Code: 60.");
+        auto answer = net::response::text(engine_status_, engine_status_ == 200 ? row() : "no");
+        if (exception_code_ != 0) {
+            answer.headers.set("X-ClickHouse-Exception-Code", std::to_string(exception_code_));
+        }
+        co_return answer;
     }
     static net::server_options options() {
         net::server_options o;
@@ -126,6 +130,7 @@ class dashboard_adapters_test : public ::testing::Test {
     std::string sql_;
     std::string token_;
     int engine_status_ = 200;
+    int exception_code_ = 0;
     int api_status_ = 200;
     bool engine_gone_ = false;
 };
@@ -154,6 +159,18 @@ TEST_F(dashboard_adapters_test, an_engine_that_is_away_or_refuses_is_unavailable
     EXPECT_EQ(figures({}).error().reason, "analytics_unavailable");
     engine_gone_ = true;
     EXPECT_EQ(figures({}).error().code, errc::unavailable);
+}
+
+TEST_F(dashboard_adapters_test, before_the_first_event_there_is_no_table_and_nothing_was_played) {
+    engine_status_ = 404;
+    for (const int code : {60, 81}) {
+        exception_code_ = code;
+        const auto r = figures({});
+        ASSERT_TRUE(r) << code;
+        EXPECT_EQ(r->plays, 0u);
+    }
+    exception_code_ = 47;
+    EXPECT_FALSE(figures({}));
 }
 
 TEST_F(dashboard_adapters_test, rights_are_asked_of_the_api) {

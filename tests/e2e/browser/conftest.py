@@ -1,5 +1,7 @@
 """A headless Chromium of Debian's, driven by Playwright; a fresh profile for every test."""
 
+import contextlib
+import functools
 import os
 import shutil
 
@@ -28,8 +30,8 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture
-def page(chromium, vora):
+@contextlib.contextmanager
+def opened(chromium, *origins):
     """A page of its own profile; anything it asks of another origin, and any error, fails the test."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
@@ -44,13 +46,25 @@ def page(chromium, vora):
         "request",
         lambda r: (
             None
-            if r.url.startswith((vora.url, "blob:", "data:"))
+            if r.url.startswith((*origins, "blob:", "data:"))
             else trouble.append(f"asked of another origin: {r.url}")
         ),
     )
     yield page
     context.close()
     assert not trouble, trouble
+
+
+@pytest.fixture
+def clean_page(chromium):
+    """with clean_page(origin, ...) as page: for servers other than the shared one."""
+    return functools.partial(opened, chromium)
+
+
+@pytest.fixture
+def page(clean_page, vora):
+    with clean_page(vora.url) as made:
+        yield made
 
 
 def is_trouble(message):

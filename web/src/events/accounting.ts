@@ -37,7 +37,7 @@ export class Accounting {
     private started = false; // there was a first frame
     private from: Moment | null = null; // plays since
     private last: Moment | null = null; // the last moment at which it is known to have played
-    private lastPosition = 0;
+    private still: Moment = { now: 0, position: 0, rate: 1 }; // stands still since
     private stalledAt: number | null = null;
     private seeking = false;
     private unreported = 0; // ms played
@@ -46,10 +46,12 @@ export class Accounting {
     constructor(private readonly emit: (fact: Fact) => void) {}
 
     askedToPlay(at: Moment): void {
-        if (this.askedAt === null && this.from === null) this.askedAt = at.now;
+        if (this.askedAt !== null || this.from !== null) return;
+        this.askedAt = at.now;
+        this.still = at;
     }
 
-    // Pictures move.
+    // Pictures move: since the position that it rested at. On a busy machine this is heard late.
     playing(at: Moment): void {
         if (this.askedAt !== null) {
             const startup = Math.max(1, Math.round(at.now - this.askedAt));
@@ -60,16 +62,15 @@ export class Accounting {
             if (first) this.sayRendition(at);
         }
         this.endStall(at);
-        if (this.from === null) this.from = at;
+        this.from ??= this.still.position <= at.position ? { ...this.still, rate: at.rate } : at;
         this.last = at;
-        this.lastPosition = at.position;
     }
 
     // The position was read; `active` = neither paused nor at the end nor seeking.
     progress(at: Moment, active: boolean): void {
         if (this.from !== null) this.last = at;
-        else if (active && !this.seeking && at.position > this.lastPosition) this.playing(at);
-        this.lastPosition = at.position;
+        else if (!active || this.seeking) this.still = at;
+        else if (at.position > this.still.position) this.playing(at);
     }
 
     waiting(at: Moment): void {
@@ -99,12 +100,12 @@ export class Accounting {
         }
         this.endStall(at);
         this.seeking = true;
-        this.lastPosition = at.position;
+        this.still = at;
     }
 
     seekEnds(at: Moment): void {
         this.seeking = false;
-        this.lastPosition = at.position;
+        if (this.from === null) this.still = at;
         if (!this.started) return;
         this.heartbeat(at);
         this.say("seek", at);
@@ -158,7 +159,7 @@ export class Accounting {
         }
         this.from = null;
         this.last = null;
-        this.lastPosition = at.position;
+        this.still = at;
     }
 
     private endStall(at: Moment): void {

@@ -117,7 +117,9 @@ def test_a_browser_finds_exactly_its_own_numbers_and_the_studio_shows_them_live(
     drawn = studio.locator("[data-testid=chart-plays] canvas")
     drawn.wait_for()
     assert drawn.evaluate(INKED), "the chart is empty"
-    described = studio.get_by_test_id("chart-startup").get_by_role("img").get_attribute("aria-label")
+    described = (
+        studio.get_by_test_id("chart-startup").get_by_role("img").get_attribute("aria-label")
+    )
     assert described.startswith("Startup time over time: at most"), described
 
 

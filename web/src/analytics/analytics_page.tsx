@@ -149,6 +149,7 @@ function Figures({ analytics: a }: { analytics: Analytics }) {
                     data={plays}
                     names={["Plays"]}
                     bars
+                    whole
                     unit=""
                     testid="chart-plays"
                 />

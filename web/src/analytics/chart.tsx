@@ -13,12 +13,16 @@ interface Props {
     data: ChartData;
     names: string[]; // of the columns
     bars?: boolean;
+    whole?: boolean; // counts: no half ticks
     unit: string;
     testid: string;
 }
 
 const HEIGHT = 190;
 const COLOURS = ["--accent", "--warn"];
+
+const WHOLE = [1, 2, 5].flatMap((n) => [0, 1, 2, 3, 4, 5, 6].map((e) => n * 10 ** e));
+WHOLE.sort((a, b) => a - b);
 
 const colour = (name: string): string =>
     getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -48,7 +52,15 @@ function make(plot: Module, into: HTMLElement, props: Props): Plot {
         legend: { show: false },
         cursor: { y: false },
         scales: { y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
-        axes: [axis, { ...axis, size: 54, values: (_u, ticks) => ticks.map((t) => `${t}${props.unit}`) }],
+        axes: [
+            axis,
+            {
+                ...axis,
+                size: 54,
+                values: (_u, ticks) => ticks.map((t) => `${t}${props.unit}`),
+                ...(props.whole ? { incrs: WHOLE } : {}),
+            },
+        ],
         series: [{}, ...series],
     };
     return new plot(options, dataOf(props.data), into);

@@ -160,6 +160,7 @@ net::server_options front_listener(const platform_config& c) {
     o.connections_per_peer_max = static_cast<std::size_t>(c.connections_per_address_max);
     std::istringstream addresses(c.trusted_proxies);
     for (std::string one; std::getline(addresses, one, ',');) {
+        std::erase(one, ' ');
         o.trusted_proxies.push_back(std::move(one));
     }
     return o;

@@ -2,13 +2,16 @@
 
 import datetime
 import json
+import os
 import random
+import signal
 import time
 import uuid
 
 import pytest
 from test_api import mint, problem
 
+from harness import processes
 from harness.api import Api
 from harness.wait import wait_until
 
@@ -264,6 +267,33 @@ def test_the_session_of_a_browser_counts_too(vora_events, known):
 def test_times_that_make_no_sense_are_refused(vora, query):
     for path in ("/v1/analytics", f"/v1/analytics/videos/{uuid.uuid4()}"):
         problem(vora.api.call("GET", path, params=query), 400, "bad_time_range")
+
+
+def test_an_engine_that_hangs_is_not_waited_for(vora_events, known):
+    """503 after dashboard.query_timeout_ms (1.5 s); the rest answers meanwhile, the figures come back."""
+    engines = [
+        pid
+        for pid, name in processes.descendants(vora_events.process.pid).items()
+        if name.startswith("vora-event")
+    ]
+    assert len(engines) == 1, engines
+    os.kill(engines[0], signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        answer = vora_events.api.call("GET", "/v1/analytics")
+        took = time.monotonic() - began
+        assert vora_events.api.call("GET", "/v1/videos", 200)
+    finally:
+        os.kill(engines[0], signal.SIGCONT)
+    problem(answer, 503, "analytics_unavailable")
+    print(f"\n503 after {took:.2f} s")
+    assert took < 7, took
+    wait_until(
+        lambda: vora_events.api.call("GET", "/v1/analytics").status_code == 200,
+        60,
+        "the figures are back",
+        0.1,
+    )
 
 
 def test_without_the_engine_only_the_figures_are_missing(vora):

@@ -2,6 +2,7 @@
 
 #include "libs/blob/blob_contract.hpp"
 #include "libs/blob/file/bucket_dir.hpp"
+#include "libs/blob/file/leftovers.hpp"
 #include "libs/blob/file/posix.hpp"
 
 #include <fcntl.h>
@@ -302,6 +303,31 @@ TEST(posix, errors_keep_a_full_disk_apart_from_other_trouble) {
     EXPECT_EQ(posix::to_error(EACCES, "x").code, errc::unavailable);
     EXPECT_EQ(posix::to_error(EIO, "x").code, errc::unavailable);
     EXPECT_EQ(posix::to_error(ENOENT, "x").code, errc::not_found);
+}
+
+TEST(leftovers, what_a_dead_process_left_is_seen_and_stays_until_somebody_tidies) {
+    temp_dir dir;
+    const auto root = dir.path.string();
+    EXPECT_TRUE(find_leftovers(root).empty());
+    fs::create_directories(dir.path / ".tmp");
+    fs::create_directories(dir.path / ".multipart" / "abc");
+    std::ofstream(dir.path / ".tmp" / "999999.token.1") << "half";
+    std::ofstream(dir.path / ".multipart" / "abc" / "meta") << "some/key\n8388608\n";
+    blocking_pool pool{1};
+    {
+        file_store untouched(root, pool, false);
+    }
+    const auto found = find_leftovers(root);
+    ASSERT_EQ(found.size(), 2u);
+    EXPECT_EQ(found[0].what, leftover::kind::multipart);
+    EXPECT_EQ(found[0].key, "some/key");
+    EXPECT_EQ(found[1].path, ".tmp/999999.token.1");
+    EXPECT_TRUE(remove_leftover(root, found[0]));
+    EXPECT_EQ(find_leftovers(root).size(), 1u);
+    {
+        file_store tidied(root, pool);
+    }
+    EXPECT_TRUE(find_leftovers(root).empty());
 }
 
 }  // namespace

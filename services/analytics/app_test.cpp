@@ -313,6 +313,30 @@ TEST_F(analytics, a_write_that_fails_midway_leaves_nothing_behind) {
     EXPECT_EQ(accepted(), 310);
 }
 
+// A disk on which nothing can be written must still be drained: that is what makes room.
+TEST_F(analytics, without_a_state_that_can_be_written_it_drains_all_the_same) {
+    engine_there_ = false;
+    start();
+    EXPECT_EQ(post(events_json(0, 10)), 204);
+    rlimit unlimited{};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit nothing{1, unlimited.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &nothing), 0);
+    engine_there_ = true;
+    const bool all = drained();
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    EXPECT_TRUE(all);
+    expect_stored_once(0, 10);
+    EXPECT_EQ(post(events_json(10, 20)), 204);
+    ASSERT_TRUE(drained());
+    stop();
+    start();
+    EXPECT_EQ(post(one(20)), 204);
+    ASSERT_TRUE(eventually([this] { return engine_.stored.contains(20); }));
+    expect_stored_once(0, 21);
+}
+
 TEST_F(analytics, drained_files_are_removed) {
     auto c = quick();
     c.segment_bytes = 4096;

@@ -1,5 +1,6 @@
 // The side of the spool that reads: recovery, batches, acknowledgement.
 
+#include "libs/base/crypto.hpp"
 #include "libs/base/fault_point.hpp"
 #include "services/analytics/adapters/disk_spool.hpp"
 
@@ -182,6 +183,10 @@ task<result<std::optional<event_batch>>> disk_spool::next(std::uint64_t rows_max
         if (!state_.has_plan()) {
             state_.plan_end = batch.end_row;
             co_await persist();
+            if (persist_failing_) {
+                // A later run may not know that this number was used.
+                batch.token += ":" + random_hex(8);
+            }
             fault_point("analytics.planned");
         }
         co_return std::move(batch);

@@ -7,7 +7,8 @@
 #   vora_fuzzer(NAME gate_fuzz SOURCES gate_fuzz.cpp DEPS vora_net)      (only with -DVORA_FUZZ=ON;
 #                                           LONG: by ./vora fuzz only, not in every test run)
 #
-# Test name suffixes say what a test needs: _test nothing, _ffmpeg_test ffmpeg.
+# Test name suffixes say what a test needs: _test nothing, _ffmpeg_test ffmpeg, _chdb_test the event engine's
+# library (`vora event-engine fetch`, or VORA_CHDB_LIBRARY).
 option(VORA_FUZZ "build the libFuzzer targets" OFF)
 set(VORA_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
                   -Wimplicit-fallthrough -Werror)

@@ -124,6 +124,8 @@ struct event_engine::state {
     task_group tasks;
     std::string trouble = "starting the event engine";
     bool fetching = false;
+    std::string version;  // of the engine at version_of
+    std::string version_of;
 };
 
 // For /readyz; logged when it changes.
@@ -225,11 +227,18 @@ task<result<std::string>> event_engine::readiness() {
     if (s.embedded() && !s.process.answers()) {
         co_return fail(errc::unavailable, "the event engine does not answer");
     }
-    auto version = co_await state_->events.version(1500ms);
-    if (!version) {
-        co_return fail(version.error());
+    // A child that answers pings is asked for its version once: readiness does not wait behind
+    // queries.
+    const auto url = state_->where()->url;
+    if (!s.embedded() || s.version_of != url) {
+        auto version = co_await state_->events.version(1500ms);
+        if (!version) {
+            co_return fail(errc::unavailable, version.error().reason);
+        }
+        state_->version = std::move(*version);
+        state_->version_of = url;
     }
-    co_return "clickhouse " + *version;
+    co_return "clickhouse " + s.version;
 }
 
 int fetch_event_engine() {

@@ -239,7 +239,7 @@ task<> event_engine_process::stop() {
     where_.reset();
     child_.close_input();
     child_.send(SIGTERM);
-    const auto limit = steady::now() + stop_time_max;
+    const auto limit = steady::now() + (answers_ ? stop_time_max : 1s);
     while (!child_.ended()) {
         if (steady::now() > limit) {
             child_.send(SIGKILL);

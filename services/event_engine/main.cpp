@@ -105,7 +105,7 @@ void serve(const arguments& a, const std::string& key, int announce) {
     }
     obs::metrics metrics;
     event_loop loop;
-    http_front front(std::move(connections[0]), std::move(readers), key, metrics);
+    http_front front(std::move(connections[0]), std::move(readers), key);
     net::server_options o;
     o.name = "event_engine";
     o.connections_max = 64;

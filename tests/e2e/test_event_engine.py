@@ -1,6 +1,7 @@
 """The embedded event engine: it comes by itself, nothing waits for it, and no event is lost with it."""
 
 import datetime
+import http.server
 import os
 import random
 import signal
@@ -219,6 +220,80 @@ def test_events_go_to_a_real_server_when_one_is_named(make_vora, tmp_path):
         assert engine.rows("SELECT count() FROM vora.PlaybackEvents") == [("10",)]
         assert server.stop() == 0
     assert engine.key.encode() not in server.output()
+
+
+class Middleman:
+    """Stands before an engine and, as told, passes on, refuses, or loses the answer of every insert."""
+
+    def __init__(self, engine):
+        self.mode = "pass"
+        self.lost = 0
+        middleman = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if middleman.mode == "refuse":
+                    return self.answer(500, b"Code: 241. DB::Exception: no memory", code="241")
+                passed = requests.post(
+                    engine.url + self.path,
+                    data=body,
+                    headers={"X-ClickHouse-Key": self.headers["X-ClickHouse-Key"]},
+                    timeout=30,
+                )
+                if middleman.mode == "lose" and "INSERT" in self.path:
+                    middleman.lost += 1
+                    self.close_connection = True
+                    return None
+                code = passed.headers.get("X-ClickHouse-Exception-Code")
+                return self.answer(passed.status_code, passed.content, code)
+
+            def answer(self, status, body, code=None):
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                if code:
+                    self.send_header("X-ClickHouse-Exception-Code", code)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.thread = threading.Thread(target=self.server.serve_forever)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+def test_errors_and_lost_answers_change_nothing_but_the_time_of_arrival(make_vora, tmp_path):
+    with Engine(tmp_path / "elsewhere") as engine, Middleman(engine) as middleman:
+        where = f"clickhouse://default:{engine.key}@127.0.0.1:{middleman.server.server_port}"
+        server = make_vora(environment={"VORA_EVENTS_ENGINE": where})
+        middleman.mode = "refuse"
+        server.start()
+        assert state_of(server) == ("degraded", "clickhouse_overloaded")
+        assert post(server, [event(n) for n in range(100)]) == 204
+        wait_until(
+            lambda: server.metric("vora_analytics_insert_failures_total") >= 2, 30, "two attempts"
+        )
+        middleman.mode = "lose"  # stored, but nobody is told
+        wait_until(lambda: middleman.lost >= 2, 30, "the same batch sent twice")
+        assert post(server, [event(n) for n in range(100, 120)]) == 204
+        middleman.mode = "pass"
+        wait_stored(server)
+        rows = engine.rows("SELECT count(), uniqExact(seq) FROM vora.PlaybackEvents")
+        assert rows == [("120", "120")]
+        assert server.stop() == 0
 
 
 # -- killed at random ---------------------------------------------------------------------------------

@@ -101,14 +101,12 @@ sql_result<answer> run_statement(sql_engine& engine, const job& j, bool is_inser
 }  // namespace
 
 struct http_front::state {
-    state(std::unique_ptr<sql_engine> w, std::vector<std::unique_ptr<sql_engine>> r, std::string k,
-          obs::metrics& m)
+    state(std::unique_ptr<sql_engine> w, std::vector<std::unique_ptr<sql_engine>> r, std::string k)
         : writer(std::move(w)),
           readers(std::move(r)),
           key(std::move(k)),
           write_thread(1),
-          read_threads(readers.size()),
-          refused(m.counter("vora_event_engine_refused_total", "requests answered with an error")) {
+          read_threads(readers.size()) {
         for (auto& reader : readers) {
             free_readers.push_back(reader.get());
         }
@@ -127,7 +125,6 @@ struct http_front::state {
     std::mutex mutex;
     std::vector<sql_engine*> free_readers;  // as many as there are threads: never empty when asked
     int waiting = 0;
-    obs::counter& refused;
 };
 
 task<std::optional<net::response>> http_front::state::check_key(const net::request& r) {
@@ -141,12 +138,10 @@ task<std::optional<net::response>> http_front::state::check_key(const net::reque
 task<net::response> http_front::state::serve(net::request& r, bool may_change) {
     auto asked = read_settings(r.query);
     if (!asked) {
-        refused.add();
         co_return refusal(asked.error());
     }
     if (const auto encoding = r.headers.get("Content-Encoding");
         encoding && *encoding != "identity") {
-        refused.add();
         co_return refusal({48,
                            "Code: 48. DB::Exception: Bodies are taken as they are, not "
                            "compressed (NOT_IMPLEMENTED)"});
@@ -162,13 +157,11 @@ task<net::response> http_front::state::serve(net::request& r, bool may_change) {
     }
     auto body = co_await net::read_all(*r.body, body_bytes_max);
     if (!body) {
-        refused.add();
         co_return refusal({307, "Code: 307. DB::Exception: " + body.error().reason});
     }
     j->body = std::move(*body);
     auto done = co_await run(j);
     if (!done) {
-        refused.add();
         co_return refusal(done.error());
     }
     auto out = net::response::text(200, std::move(done->bytes));
@@ -233,10 +226,8 @@ sql_result<answer> http_front::state::read(const job& j) {
 }
 
 http_front::http_front(std::unique_ptr<sql_engine> writer,
-                       std::vector<std::unique_ptr<sql_engine>> readers, std::string key,
-                       obs::metrics& metrics)
-    : state_(std::make_unique<state>(std::move(writer), std::move(readers), std::move(key),
-                                     metrics)) {}
+                       std::vector<std::unique_ptr<sql_engine>> readers, std::string key)
+    : state_(std::make_unique<state>(std::move(writer), std::move(readers), std::move(key))) {}
 
 http_front::~http_front() = default;
 

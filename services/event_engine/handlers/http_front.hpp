@@ -4,7 +4,6 @@
 
 #include "libs/base/async.hpp"
 #include "libs/net/router.hpp"
-#include "libs/obs/metrics.hpp"
 #include "services/event_engine/core/sql_engine.hpp"
 
 #include <memory>
@@ -18,7 +17,7 @@ class http_front {
     // Statements that change data run on `writer`, one after the other; all others on one of
     // `readers`. Every request must name `key` (X-ClickHouse-Key or Basic's password).
     http_front(std::unique_ptr<sql_engine> writer, std::vector<std::unique_ptr<sql_engine>> readers,
-               std::string key, obs::metrics& metrics);
+               std::string key);
     ~http_front();
     http_front(const http_front&) = delete;
 

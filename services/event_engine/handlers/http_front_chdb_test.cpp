@@ -88,8 +88,7 @@ class engine {
         auto writer = connect(*store);
         readers.push_back(std::move(*connect(*store)));
         readers.push_back(std::move(*connect(*store)));
-        front_ =
-            std::make_unique<http_front>(std::move(*writer), std::move(readers), key, metrics_);
+        front_ = std::make_unique<http_front>(std::move(*writer), std::move(readers), key);
         net::server_options o;
         o.name = "event_engine";
         server_ = std::make_unique<net::server>(loop_.executor(), o, front_->routes(),
@@ -187,7 +186,11 @@ TEST_F(engine_front_chdb, runs_no_second_statement) {
          {"SELECT 1; DROP TABLE v.t", "SELECT 1\n\nDROP TABLE v.t", "DROP TABLE v.t; SELECT 1",
           "INSERT INTO v.t (a, b) VALUES ('x', 1); DROP TABLE v.t",
           "INSERT INTO v.t (a, b); DROP TABLE v.t", "SELECT 1 PARALLEL WITH DROP TABLE v.t",
-          "WITH 1 AS x INSERT INTO v.t FORMAT JSONEachRow {}\n\nDROP TABLE v.t", ";", ""}) {
+          "WITH 1 AS x INSERT INTO v.t FORMAT JSONEachRow {}\n\nDROP TABLE v.t",
+          "\xEF\xBB\xBFINSERT INTO v.t FORMAT JSONEachRow {}\n\nDROP TABLE v.t",
+          "\xC2\xA0INSERT INTO v.t FORMAT JSONEachRow {}\n\nDROP TABLE v.t",
+          "INSERT INTO v.t SETTINGS log_comment = $$ FORMAT CSV $$ FORMAT CSV\n\nDROP TABLE v.t",
+          "EXPLAIN INSERT INTO v.t FORMAT JSONEachRow {}\n\nDROP TABLE v.t", ";", ""}) {
         post(sql);
         EXPECT_EQ(post("EXISTS TABLE v.t").body, "1\n") << sql;
     }

@@ -54,7 +54,7 @@ class engine_front : public ::testing::Test {
         std::vector<std::unique_ptr<sql_engine>> readers;
         readers.push_back(std::make_unique<fake_sql_engine>(seen));
         front = std::make_unique<http_front>(std::make_unique<fake_sql_engine>(seen),
-                                             std::move(readers), key, metrics);
+                                             std::move(readers), key);
         routes = front->routes();
     }
 
@@ -78,7 +78,6 @@ class engine_front : public ::testing::Test {
     }
 
     calls seen;
-    obs::metrics metrics;
     event_loop loop;
     std::unique_ptr<http_front> front;
     net::router routes;

@@ -2,11 +2,13 @@
 
 #include "libs/base/crypto.hpp"
 #include "libs/net/fields.hpp"
+#include "libs/net/held_body.hpp"
 #include "libs/net/problem.hpp"
 
 #include <boost/asio/ip/address.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace vora::net {
 
@@ -18,6 +20,7 @@ using namespace std::chrono_literals;
 // After an answer that closes: so long the client may take to read it before the socket goes.
 constexpr auto linger_total = 5s;
 constexpr auto linger_silence = 2s;
+constexpr std::size_t held_first_bytes = 32 << 10;
 // A small unread rest of a request body gets so long to arrive.
 constexpr auto drain_limit = 1s;
 
@@ -366,8 +369,10 @@ task<connection::served> connection::send(request& r, response answer, bool keep
 // error answer. From then on an error cuts the connection.
 task<connection::served> connection::send_stream(request& r, response& answer, bool keep) {
     const shelf_lease lease(context_.shelf);
-    const auto first_bytes =
-        std::min<std::uint64_t>(answer.stream_length, buffer_shelf::buffer_bytes);
+    // Of what is in memory only so much goes through the buffer as shares the head's packets.
+    const bool held = dynamic_cast<held_body*>(answer.stream.get()) != nullptr;
+    const auto first_bytes = std::min<std::uint64_t>(
+        answer.stream_length, held ? held_first_bytes : buffer_shelf::buffer_bytes);
     auto first =
         co_await answer.stream->read({lease.data(), static_cast<std::size_t>(first_bytes)});
     if (!first || (*first == 0 && answer.stream_length > 0)) {
@@ -398,9 +403,41 @@ connection::served connection::finish_answer(int status, std::uint64_t bytes, ou
     return {status, bytes, keep && complete, complete};
 }
 
+// All that is in memory now. Of slow peers, the time of a wait counts with what it made room for.
+task<outcome> connection::send_held(held_body& body, std::uint64_t& sent, rate_watch& rate) {
+    std::chrono::steady_clock::duration waited{};
+    while (!body.held().empty()) {
+        const auto put = stream_.write_now(body.held());
+        if (put.how != outcome::ok) {
+            co_return put.how;
+        }
+        if (put.bytes > 0) {
+            body.sent(put.bytes);
+            sent += put.bytes;
+            rate.add(std::exchange(waited, {}), put.bytes);
+            continue;
+        }
+        const auto start = now();
+        const auto room = co_await stream_.wait_writable(rate.deadline(start));
+        waited += now() - start;
+        if (room.how != outcome::ok) {
+            co_return room.how;
+        }
+    }
+    co_return outcome::ok;
+}
+
 task<outcome> connection::copy_stream(response& answer, char* buffer, std::uint64_t& sent) {
     auto rate = context_.rate();
+    auto* in_memory = dynamic_cast<held_body*>(answer.stream.get());
     while (sent < answer.stream_length) {
+        if (in_memory != nullptr && !in_memory->held().empty()) {
+            const auto how = co_await send_held(*in_memory, sent, rate);
+            if (how != outcome::ok) {
+                co_return how;
+            }
+            continue;
+        }
         const auto left = answer.stream_length - sent;
         const auto most = std::min<std::uint64_t>(left, buffer_shelf::buffer_bytes);
         auto n = co_await answer.stream->read({buffer, static_cast<std::size_t>(most)});

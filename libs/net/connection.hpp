@@ -1,6 +1,7 @@
 #pragma once
 // One accepted connection: request after request until it closes. Private to libs/net.
 
+#include "libs/net/held_body.hpp"
 #include "libs/net/request_body.hpp"
 #include "libs/net/server_context.hpp"
 
@@ -48,6 +49,7 @@ class connection {
 
     task<served> send(request& r, response answer, bool keep);
     task<served> send_stream(request& r, response& answer, bool keep);
+    task<tcp_stream::outcome> send_held(held_body& body, std::uint64_t& sent, rate_watch& rate);
     task<tcp_stream::outcome> copy_stream(response& answer, char* buffer, std::uint64_t& sent);
     served finish_answer(int status, std::uint64_t bytes, tcp_stream::outcome how, bool keep);
     std::string render_head(const request& r, response& answer, bool keep);

@@ -172,6 +172,26 @@ task<tcp_stream::transfer> tcp_stream::write_all(std::string_view first, std::st
     co_return transfer{outcome::ok, sent};
 }
 
+tcp_stream::transfer tcp_stream::write_now(std::string_view bytes) {
+    if (++turns_ >= turns_max) {
+        return {outcome::ok, 0};
+    }
+    boost::system::error_code ec;
+    const std::size_t n = socket_.write_some(asio::buffer(bytes.data(), bytes.size()), ec);
+    if (ec == asio::error::would_block || ec == asio::error::try_again) {
+        return {outcome::ok, 0};
+    }
+    return ec ? transfer{outcome::closed, 0} : transfer{outcome::ok, n};
+}
+
+task<tcp_stream::transfer> tcp_stream::wait_writable(steady_time deadline) {
+    boost::system::error_code ec;
+    begin_wait(deadline);
+    co_await socket_.async_wait(asio::ip::tcp::socket::wait_write,
+                                asio::redirect_error(asio::use_awaitable, ec));
+    co_return end_wait(ec, 0);
+}
+
 bool tcp_stream::has_input() {
     boost::system::error_code ec;
     return socket_.available(ec) > 0;

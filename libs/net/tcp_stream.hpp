@@ -59,6 +59,10 @@ class tcp_stream {
     // so that data and the framing behind it cost one call. `bytes` counts `into` only.
     task<transfer> read_into(std::span<char> into, bool spill, rate_watch& rate);
     task<transfer> write_all(std::string_view first, std::string_view second, rate_watch& rate);
+    // Sends what the socket takes at once, perhaps nothing (`ok` with 0 bytes).
+    transfer write_now(std::string_view bytes);
+    // Until it may take more.
+    task<transfer> wait_writable(steady_time deadline);
 
     // Bytes wait in the socket that were not received yet.
     bool has_input();

@@ -142,6 +142,16 @@ task<result<std::size_t>> object_reader::read(std::span<char> into) {
     co_return static_cast<std::size_t>(n);
 }
 
+std::string_view object_reader::held() const {
+    if (!cached_ || (cached_->now != stage::filling && cached_->now != stage::complete)) {
+        return {};
+    }
+    const auto end = std::min(end_, cached_->filled);
+    return end <= at_
+               ? std::string_view()
+               : std::string_view(cached_->bytes.get() + at_, static_cast<std::size_t>(end - at_));
+}
+
 task<result<void>> object_reader::open_direct() {
     auto opened = co_await cache_.store_.open(info_.key, blob::byte_range{at_, end_ - at_});
     if (!opened) {

@@ -19,6 +19,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace vora::gateway {
 
@@ -47,6 +48,10 @@ class object_reader {
     task<result<void>> begin(blob::byte_range part);
     // Fills a prefix of `into`; 0 = the end of the part.
     task<result<std::size_t>> read(std::span<char> into);
+    // The bytes from here on that are in memory, and a step over some of them. Good until the loop
+    // goes on to something else.
+    std::string_view held() const;
+    void skip(std::size_t bytes) { at_ += bytes; }
 
  private:
     friend class object_cache;

@@ -3,6 +3,7 @@
 #include "libs/base/crypto.hpp"
 #include "libs/base/encoding.hpp"
 #include "libs/net/browser.hpp"
+#include "libs/net/held_body.hpp"
 #include "services/gateway/handlers/answers.hpp"
 #include "services/gateway/handlers/cache_headers.hpp"
 
@@ -68,7 +69,7 @@ class play_handler::slot {
     play_handler* owner_;
 };
 
-class play_handler::object_source final : public net::body_source {
+class play_handler::object_source final : public net::held_body {
  public:
     object_source(play_handler& owner, std::unique_ptr<object_reader> object, slot s)
         : owner_(owner), object_(std::move(object)), slot_(std::move(s)) {}
@@ -81,6 +82,11 @@ class play_handler::object_source final : public net::body_source {
             owner_.meters_.cut.add();
         }
         co_return n;
+    }
+    std::string_view held() const override { return object_->held(); }
+    void sent(std::size_t bytes) override {
+        object_->skip(bytes);
+        owner_.meters_.sent_bytes.add(static_cast<double>(bytes));
     }
 
  private:

@@ -114,6 +114,31 @@ TEST_F(sqlite_repository, a_locked_database_is_unavailable_and_heals) {
     EXPECT_TRUE(change([&](video_transaction& t) { return t.insert(some_video()); }));
 }
 
+TEST_F(sqlite_repository, those_who_queue_for_a_locked_file_wait_no_longer_than_the_first) {
+    SQLite::Database other(w.database, SQLite::OPEN_READWRITE);
+    const auto began = std::chrono::steady_clock::now();
+    {
+        SQLite::Transaction lock(other, SQLite::TransactionBehavior::EXCLUSIVE);
+        int refused = 0;
+        task_group together(w.loop.executor());
+        for (int i = 0; i < 60; ++i) {
+            together.spawn([](world& in, video v, int& count) -> task<> {
+                auto r = co_await in.repository.in_transaction(
+                    [&v](video_transaction& t) { return t.insert(v); });
+                count += !r && r.error().code == errc::unavailable ? 1 : 0;
+            }(w, some_video(), refused));
+        }
+        w.run([](task_group& all) -> task<int> {
+            co_await all.join();
+            co_return 0;
+        }(together));
+        EXPECT_EQ(refused, 60);
+        // One after the other it would be 42 s.
+        EXPECT_LT(std::chrono::steady_clock::now() - began, 10s);
+    }
+    put(some_video());
+}
+
 // A file that may not grow: writes beyond the limit fail as on a full disk.
 struct file_size_limit {
     explicit file_size_limit(rlim_t bytes) {

@@ -27,6 +27,7 @@ MEASURE = """(() => {
     return taken;
   };
   addEventListener('pagehide', () => {
+    if (!of()) return;
     seen.position = of().currentTime;
     seen.ended = of().ended;
     localStorage.setItem('seen', JSON.stringify(seen));

@@ -62,13 +62,16 @@ def end_to_end(directory, reports):
 
 
 def suppressions():
-    """[(what, reason)]: the comment lines before each suppression are its reason."""
+    """[(entries, reason)]: the comment lines before a block of suppressions are its reason."""
     found, reason = [], []
     for line in SUPPRESSIONS.read_text().splitlines():
         if line.startswith("#"):
             reason.append(line.lstrip("# "))
         elif line.strip():
-            found.append((line.strip(), " ".join(reason)))
+            if found and found[-1][1] == " ".join(reason):
+                found[-1][0].append(line.strip())
+            else:
+                found.append(([line.strip()], " ".join(reason)))
         else:
             reason = []
     return found
@@ -101,7 +104,7 @@ def report_lines(programs, unit, unit_findings, tests, tests_findings, suppresse
               "Debian's libraries (gRPC, SQLite, spdlog, prometheus-cpp) are not built with the sanitizer: it sees their",
               "calls into the C library, not their own memory accesses. `tools/tsan.supp` holds what that makes it report",
               "wrongly, each with its reason:", ""]
-    lines += [f"- `{what}`: {reason}" for what, reason in suppressions()] or ["- nothing"]
+    lines += [f"- {reason}: {', '.join(f'`{e}`' for e in entries)}" for entries, reason in suppressions()] or ["- nothing"]
     if suppressed:
         lines += ["", "Used in this run: " + ", ".join(f"`{s}`" for s in sorted(set(suppressed))) + "."]
     return lines
@@ -117,13 +120,13 @@ def main():
     for old in reports.glob("*"):
         old.unlink()
     started = time.monotonic()
+    programs = sorted(p.name for p in (arguments.build / "test").glob("*_test"))
     unit = unit_tests(arguments.build, reports)
     unit_findings, unit_suppressed = found_in(reports)
     for old in reports.glob("*"):
         old.unlink()
     tests = end_to_end(arguments.build, reports)
     tests_findings, tests_suppressed = found_in(reports)
-    programs = sorted(p.name for p in (arguments.build / "test").glob("*_test"))
     write_report(arguments.report, report_lines(programs, unit, unit_findings, tests, tests_findings,
                                                 unit_suppressed + tests_suppressed, time.monotonic() - started))
     found = len(unit_findings) + len(tests_findings)

@@ -11,7 +11,7 @@ namespace vora::event_engine {
 struct insert_text {
     std::string head;       // "INSERT INTO t (a, b) SETTINGS x = 1"
     std::string format;     // empty: the text names none
-    std::string_view data;  // what follows in the text
+    std::string_view data;  // what follows, in the caller's text
     // INSERT ... SELECT: a statement without data, run like any other.
     bool selects = false;
     // FROM INFILE, or a SELECT with data behind it: never run.

@@ -16,7 +16,8 @@ TEST(insert_text, splits_statement_format_and_data) {
 
 TEST(insert_text, keeps_every_byte_of_the_data_after_one_line_end) {
     const std::string data("\n\nDROP TABLE t;\0 FORMAT CSV", 27);
-    const auto i = take_apart("insert into t format JSONEachRow \t\n" + data);
+    const std::string text = "insert into t format JSONEachRow \t\n" + data;
+    const auto i = take_apart(text);
     ASSERT_TRUE(i);
     EXPECT_EQ(i->head, "insert into t ");
     EXPECT_EQ(i->data, data);

@@ -72,8 +72,9 @@ def test_uploads_are_refused_before_the_disk_is_full_and_go_on_afterwards(small,
     upload.send()
     server.api.complete(video["id"], upload.upload_id)
     wait_until(
-        lambda: (server.api.get(video["id"])["progress"] or {}).get("stage")
-        == "waiting_for_disk_space",
+        lambda: (
+            (server.api.get(video["id"])["progress"] or {}).get("stage") == "waiting_for_disk_space"
+        ),
         20,
         lambda: f"the encode waits: {server.api.get(video['id'])['progress']}",
     )

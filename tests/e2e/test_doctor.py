@@ -106,7 +106,9 @@ def test_a_store_that_is_read_only_is_named(data):
     assert "bucket-raw" in found["read_only"]["what"] and "mount" in found["read_only"]["remedy"]
 
 
-@pytest.mark.parametrize("file, check", [("metadata", "database"), ("workflow", "workflow_database")])
+@pytest.mark.parametrize(
+    "file, check", [("metadata", "database"), ("workflow", "workflow_database")]
+)
 def test_a_locked_database_is_named_with_its_holder(data, file, check):
     holder = sqlite3.connect(data / "db" / f"{file}.sqlite")
     holder.execute("BEGIN EXCLUSIVE")
@@ -205,7 +207,9 @@ def test_every_mistake_in_the_configuration_is_named(data):
 
 def test_config_check_tells_all_mistakes_and_config_show_where_values_come_from(data):
     assert vora_cli("config", "check", "--data", data).returncode == 0
-    (data / "vora.toml").write_text("[limits]\nduration_max_s = 5\nnonsense = 1\n[upload]\nexpiry_s = 'x'\n")
+    (data / "vora.toml").write_text(
+        "[limits]\nduration_max_s = 5\nnonsense = 1\n[upload]\nexpiry_s = 'x'\n"
+    )
     environment = {
         "VORA_RAW_RETENTION_S": "60",
         "VORA_EVENTS_ENGINE": "clickhouse://ann:s3cret@127.0.0.1:1",

@@ -133,7 +133,9 @@ def test_a_ready_video_whose_media_are_lost_becomes_failed(spoiled, make_vora, s
     elif spoil == "short":
         write(segment, segment.read_bytes()[:-188])
     else:
-        (segment.parent / "playlist.m3u8" if spoil == "no_playlist" else media / "master.m3u8").unlink()
+        (
+            segment.parent / "playlist.m3u8" if spoil == "no_playlist" else media / "master.m3u8"
+        ).unlink()
     code, report = fsck(data)
     assert (code, kinds(report)) == (1, ["lost_media"])
     assert report["findings"][0]["subject"] == video
@@ -154,7 +156,9 @@ def test_a_video_whose_run_is_lost_is_ended(spoiled):
         f"UPDATE Videos SET state = 'PROCESSING', playable_at = NULL, settled_at = NULL WHERE id = '{video}'",
     )
     assert fsck(data)[0] == 0, "its run is known: the server settles it"
-    execute(data / "db" / "workflow.sqlite", f"DELETE FROM runs WHERE workflow_id LIKE 'video-{video}%'")
+    execute(
+        data / "db" / "workflow.sqlite", f"DELETE FROM runs WHERE workflow_id LIKE 'video-{video}%'"
+    )
     code, report = fsck(data, "--repair")
     assert (code, kinds(report)) == (0, ["lost_run"]) and report["findings"][0]["repaired"]
     with sqlite3.connect(data / "db" / "metadata.sqlite") as db:

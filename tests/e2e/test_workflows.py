@@ -66,7 +66,9 @@ def test_a_list_comes_in_pages_newest_first(vora):
 
 
 def test_only_an_administrator_sees_them_and_only_on_the_admin_address(vora):
-    edit = vora_cli("token", "--data", vora.data, "--subject", "x", "--scope", "edit").stdout.strip()
+    edit = vora_cli(
+        "token", "--data", vora.data, "--subject", "x", "--scope", "edit"
+    ).stdout.strip()
     for headers, status in (
         ({}, 401),
         ({"Authorization": "Bearer nonsense"}, 401),

@@ -205,7 +205,7 @@ def test_a_new_video_is_cancelled_at_once(api):
 
 def test_cancel_ends_the_run_and_its_encoder(own_vora, inputs):
     vora, api = own_vora, own_vora.api
-    video, upload = api.upload(inputs("pattern", "1280x720", 40))
+    video, upload = api.upload(inputs("pattern", "1280x720", 20))
     wait_until(lambda: encoders(vora), 60, "an encoder runs")
     answer = api.call("POST", f"/v1/videos/{video['id']}/cancel", 202, json={})
     assert answer.json()["error"]["code"] == "cancelled"

@@ -27,6 +27,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (claims && claims->expires <= now) {
         __builtin_trap();
     }
+    const auto foreign = vora::auth::detail::read_foreign_claims(text, {}, now);
+    if (foreign && foreign->expires <= now) {
+        __builtin_trap();
+    }
     (void)vora::auth::bearer_token(text);
     return 0;
 }

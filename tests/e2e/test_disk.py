@@ -29,7 +29,7 @@ def disk_status(server):
 
 
 def wait_for_disk(server, status):
-    wait_until(lambda: disk_status(server)["status"] == status, 10, f"the disk is {status}")
+    wait_until(lambda: disk_status(server)["status"] == status, 20, f"the disk is {status}")
 
 
 def test_uploads_are_refused_before_the_disk_is_full_and_go_on_afterwards(small, tmp_path):
@@ -60,7 +60,7 @@ def test_uploads_are_refused_before_the_disk_is_full_and_go_on_afterwards(small,
     # None: appends stop, and what was acknowledged stays.
     ballast.unlink()
     ballast = fill(disk / "ballast", LOW // 4)
-    wait_until(lambda: disk_status(server)["detail"] == "disk_full", 10, "the disk is full")
+    wait_until(lambda: disk_status(server)["detail"] == "disk_full", 20, "the disk is full")
     answer = upload.patch(upload.acknowledged, upload.read(upload.acknowledged, MIB))
     assert answer.status_code == 507 and "Retry-After" in answer.headers
     assert upload.offset() == 10 * MIB
@@ -68,14 +68,14 @@ def test_uploads_are_refused_before_the_disk_is_full_and_go_on_afterwards(small,
     # Low again: the bytes come in, the encode waits and says so.
     ballast.unlink()
     ballast = fill(disk / "ballast", LOW - 2 * MIB)
-    wait_until(lambda: disk_status(server)["detail"] == "disk_low", 10, "the disk is low")
+    wait_until(lambda: disk_status(server)["detail"] == "disk_low", 20, "the disk is low")
     upload.send()
     server.api.complete(video["id"], upload.upload_id)
     wait_until(
         lambda: (
             (server.api.get(video["id"])["progress"] or {}).get("stage") == "waiting_for_disk_space"
         ),
-        20,
+        60,
         lambda: f"the encode waits: {server.api.get(video['id'])['progress']}",
     )
     assert server.metric("vora_worker_encodes_waiting_for_disk") == 1

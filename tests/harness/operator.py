@@ -47,16 +47,21 @@ def fsck(data, *flags):
 
 def need_root():
     if os.geteuid() != 0:
-        pytest.skip("mounting needs root")
+        pytest.skip("this needs root")
+
+
+def mount(*words):
+    need_root()
+    done = subprocess.run(["mount", *map(str, words)], capture_output=True, text=True)
+    if done.returncode != 0:
+        pytest.skip(f"this machine lets nobody mount: {done.stderr.strip()}")
 
 
 @contextlib.contextmanager
 def small_disk(path, mebibytes):
     """A file system of its own with so much room."""
-    need_root()
     path.mkdir(parents=True, exist_ok=True)
-    options = f"size={mebibytes}m,mode=0700"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path], check=True)
+    mount("-t", "tmpfs", "-o", f"size={mebibytes}m,mode=0700", "tmpfs", path)
     try:
         yield path
     finally:
@@ -65,10 +70,9 @@ def small_disk(path, mebibytes):
 
 @contextlib.contextmanager
 def read_only(path):
-    need_root()
-    subprocess.run(["mount", "--bind", path, path], check=True)
+    mount("--bind", path, path)
     try:
-        subprocess.run(["mount", "-o", "remount,ro,bind", path], check=True)
+        mount("-o", "remount,ro,bind", path)
         yield path
     finally:
         subprocess.run(["umount", "-l", path], check=True)

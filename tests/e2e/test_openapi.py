@@ -152,6 +152,7 @@ checks.negative_data_rejection.enabled = false
 include-path-regex = "^/v1/analytics"
 checks.not_a_server_error.expected-statuses = ["2xx", "4xx", 503]
 checks.positive_data_acceptance.expected-statuses = [200, 400, 404, 503]
+checks.negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 503]
 [[operations]]
 include-tag = "delivery"
 checks.positive_data_acceptance.expected-statuses = ["2xx", "3xx", 403, 404, 416]

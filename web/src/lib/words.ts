@@ -49,6 +49,7 @@ export function reportInWords(entry: CodeAndDetail): string {
 
 const STAGES: Record<string, string> = {
     queued: "Waiting for a free worker",
+    waiting_for_disk_space: "Waiting for disk space",
     probe: "Reading the file",
     probing: "Reading the file",
     encode: "Encoding",

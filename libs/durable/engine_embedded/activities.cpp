@@ -15,10 +15,6 @@ constexpr std::size_t type_max = 200;
 constexpr std::size_t message_max = 2'000;
 constexpr std::size_t details_max = 4'000;
 
-std::string token_of(const open_run& run, const activity_row& a) {
-    return run.row.run_id + ":" + std::to_string(a.seq) + ":" + std::to_string(a.attempt);
-}
-
 struct token_parts {
     std::string run_id;
     std::uint32_t seq = 0;

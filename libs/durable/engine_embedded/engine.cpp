@@ -293,7 +293,7 @@ std::optional<timestamp> embedded_engine::next_deadline() const {
 }
 
 bool embedded_engine::settled(const std::set<std::string>& served,
-                              const std::set<std::string>& hanging) const {
+                              const std::set<std::string>& held) const {
     const auto& s = *state_;
     if (!s.db.idle()) {
         return false;
@@ -304,12 +304,12 @@ bool embedded_engine::settled(const std::set<std::string>& served,
             return false;
         }
     }
-    return std::ranges::none_of(s.runs, [&hanging](const auto& entry) {
+    return std::ranges::none_of(s.runs, [&held](const auto& entry) {
         const auto& run = *entry.second;
         return run.busy || !run.inbox.empty() ||
-               std::ranges::any_of(run.activities, [&hanging](const auto& a) {
+               std::ranges::any_of(run.activities, [&held, &run](const auto& a) {
                    return a.second.settling ||
-                          (a.second.started && !hanging.contains(a.second.type));
+                          (a.second.started && !held.contains(token_of(run, a.second)));
                });
     });
 }

@@ -92,8 +92,9 @@ class embedded_engine final : public client, public activity_source {
     // When something becomes due by itself: a timer, a retry, a timeout.
     std::optional<timestamp> next_deadline() const;
     // Nothing is under way that does not wait for the clock or the outside. Activities waiting in
-    // queues other than `served`, and running ones of the types `hanging`, wait for the outside.
-    bool settled(const std::set<std::string>& served, const std::set<std::string>& hanging) const;
+    // queues other than `served` wait for the outside, and so do running attempts whose task tokens
+    // are in `held`.
+    bool settled(const std::set<std::string>& served, const std::set<std::string>& held) const;
 
  private:
     class state;

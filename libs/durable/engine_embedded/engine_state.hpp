@@ -97,6 +97,11 @@ struct open_run {
     std::uint64_t used = 0;               // its entry in cached_
 };
 
+// Names one attempt to whoever works on it.
+inline std::string token_of(const open_run& run, const activity_row& a) {
+    return run.row.run_id + ":" + std::to_string(a.seq) + ":" + std::to_string(a.attempt);
+}
+
 // What one activation and its transaction need.
 struct turn {
     std::shared_ptr<open_run> run;

@@ -33,6 +33,7 @@ class watched_source final : public activity_source {
                 running.insert((*polled)->task_token);
                 co_return polled;
             }
+            held.insert((*polled)->task_token);
         }
     }
     task<vora::result<bool>> heartbeat(std::string task_token, std::string details) override {
@@ -47,7 +48,8 @@ class watched_source final : public activity_source {
     }
 
     std::set<std::string> hanging;
-    std::set<std::string> running;
+    std::set<std::string> running;  // task tokens, and those of hanging attempts
+    std::set<std::string> held;
     std::vector<std::string> attempts;
 
  private:
@@ -70,9 +72,7 @@ struct workflow_test_environment::state {
           source(engine) {}
 
     // True: nothing moves any more without time passing.
-    bool settled() const {
-        return source.running.empty() && engine.settled(queues, source.hanging);
-    }
+    bool settled() const { return source.running.empty() && engine.settled(queues, source.held); }
     task<> settle();
     task<bool> skip_to_next(timestamp limit);
     task<outcome<std::string>> run_to_end(std::string workflow_id);

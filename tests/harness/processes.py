@@ -15,9 +15,17 @@ def _stat(pid):
 
 
 def alive(pid):
-    """True for a process that still runs: one that only waits to be reaped does not."""
+    """True for a process that still runs: one that only waits to be reaped does not.
+
+    One whose first thread has ended lives, and holds its files and locks, as long as another thread does.
+    """
     stat = _stat(pid)
-    return stat is not None and stat["state"] not in ("Z", "X")
+    if stat is None or stat["state"] not in ("Z", "X"):
+        return stat is not None
+    try:
+        return any(int(thread) != pid for thread in os.listdir(f"/proc/{pid}/task"))
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def all_pids():

@@ -14,18 +14,20 @@ def _stat(pid):
     return {"state": fields[0], "ppid": int(fields[1]), "start": int(fields[19])}
 
 
-def alive(pid):
-    """True for a process that still runs: one that only waits to be reaped does not.
-
-    One whose first thread has ended lives, and holds its files and locks, as long as another thread does.
-    """
-    stat = _stat(pid)
-    if stat is None or stat["state"] not in ("Z", "X"):
-        return stat is not None
+def _runs(pid, stat):
+    """A process whose first thread has ended lives, and holds its locks, while another thread does."""
+    if stat["state"] not in ("Z", "X"):
+        return True
     try:
         return any(int(thread) != pid for thread in os.listdir(f"/proc/{pid}/task"))
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def alive(pid):
+    """True for a process that still runs: one that only waits to be reaped does not."""
+    stat = _stat(pid)
+    return stat is not None and _runs(pid, stat)
 
 
 def all_pids():
@@ -37,7 +39,7 @@ def descendants(pid):
     children = {}
     for other in all_pids():
         stat = _stat(other)
-        if stat and stat["state"] not in ("Z", "X"):
+        if stat and _runs(other, stat):
             children.setdefault(stat["ppid"], []).append(other)
     found, queue = {}, [pid]
     while queue:

@@ -16,8 +16,12 @@ from pathlib import Path
 import run_fuzzers
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+from tools.stack import install, with_servers  # noqa: E402
+
 BUILD = ROOT / "build"
 JOBS = str(os.cpu_count() or 2)
+SERVERS = ["postgres", "minio", "temporal"]  # that unit tests need (cmake/VoraModule.cmake)
 
 
 class Run:
@@ -44,9 +48,11 @@ def execute(command, capture=False, env=None, cwd=ROOT):
     return done.returncode, done.stdout
 
 
-def build(run, preset, directory, targets):
-    if not (directory / "build.ninja").exists():
-        code, out = execute(["cmake", "--preset", preset], capture=True)
+def build(run, preset, directory, targets, options=()):
+    cache = directory / "CMakeCache.txt"
+    known = cache.read_text() if cache.exists() else ""
+    if not (directory / "build.ninja").exists() or not all(f"{o.split('=')[0]}:BOOL=ON" in known for o in options):
+        code, out = execute(["cmake", "--preset", preset, *(f"-D{o}" for o in options)], capture=True)
         if code != 0:
             print(out[-4000:])
             run.broken.append(f"configure {preset}")
@@ -105,9 +111,25 @@ def need_event_engine(run):
         run.broken.append("fetch the event engine")
 
 
+def stage_servers(run):
+    for name in SERVERS:
+        try:
+            install.ensure(name)
+        except install.InstallError as error:
+            print(error)
+            run.broken.append(f"install {name}")
+
+
 def stage_unit_tests(run):
     need_event_engine(run)
-    run_gtests(run, BUILD)
+    with with_servers.servers(SERVERS) as environment:
+        run_gtests(run, BUILD, environment)
+
+
+def stage_unit_tests_asan(run):
+    with with_servers.servers(SERVERS) as environment:
+        run_gtests(run, BUILD / "asan", {"ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
+                                         "UBSAN_OPTIONS": "print_stacktrace=1", **environment})
 
 
 def stage_end_to_end(run):
@@ -178,13 +200,12 @@ def stage_fuzz(run):
 
 STAGES = [
     ("web", stage_web),
-    ("build release", lambda run: build(run, "release", BUILD, ["all"])),
+    ("servers", stage_servers),
+    ("build release", lambda run: build(run, "release", BUILD, ["all"], ["VORA_REAL_SYSTEMS=ON"])),
     ("checks", stage_checks),
     ("unit tests", stage_unit_tests),
     ("build asan", lambda run: build(run, "asan", BUILD / "asan", ["all_tests"])),
-    ("unit tests asan", lambda run: run_gtests(
-        run, BUILD / "asan", {"ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
-                              "UBSAN_OPTIONS": "print_stacktrace=1"})),
+    ("unit tests asan", stage_unit_tests_asan),
     ("fuzz", stage_fuzz),
     ("end to end", stage_end_to_end),
 ]

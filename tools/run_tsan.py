@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import run_tests
+from tools.stack import with_servers
 
 ROOT = Path(__file__).resolve().parent.parent
 SUPPRESSIONS = ROOT / "tools" / "tsan.supp"
@@ -41,7 +42,8 @@ def found_in(reports):
 
 def unit_tests(directory, reports):
     run = run_tests.Run()
-    run_tests.run_gtests(run, directory, options(reports / "unit"))
+    with with_servers.servers(run_tests.SERVERS) as environment:
+        run_tests.run_gtests(run, directory, {**options(reports / "unit"), **environment})
     return run
 
 

@@ -371,6 +371,16 @@ std::string token_issuer::key_id() const {
     return state_->key_id;
 }
 
+result<void> token_verifier::add_issuer(const std::string& public_key_pem) {
+    const auto bio = bio_over(public_key_pem);
+    const key_ptr key(PEM_read_bio_PUBKEY(bio.get(), nullptr, no_passphrase, nullptr),
+                      &EVP_PKEY_free);
+    if (!key || EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_ED25519) {
+        return fail(errc::invalid_argument, "bad_public_key", "this is no Ed25519 public key");
+    }
+    return add_key(public_key_pem, thumbprint(key.get()));
+}
+
 std::string_view bearer_token(std::string_view authorization) {
     constexpr std::string_view scheme = "bearer ";
     if (authorization.size() <= scheme.size()) {

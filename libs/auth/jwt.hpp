@@ -76,6 +76,8 @@ class token_verifier {
     token_verifier(token_verifier&&) noexcept;
     // A key of the local issuer.
     result<void> add_key(const std::string& public_key_pem, const std::string& key_id);
+    // The same where only the public key is at hand: its id follows from it (token_issuer).
+    result<void> add_issuer(const std::string& public_key_pem);
     // Another issuer beside the local one, at most one.
     void trust(std::shared_ptr<key_source> other);
     result<principal> verify(std::string_view token, timestamp now) const;

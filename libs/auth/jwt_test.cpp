@@ -117,6 +117,19 @@ TEST_F(jwt, what_the_issuer_mints_verifies_with_its_public_key) {
     EXPECT_EQ(verdict(token), "token_unknown_key");
 }
 
+TEST_F(jwt, the_public_key_alone_is_enough_to_verify_what_the_issuer_mints) {
+    const auto issuer = token_issuer::load_or_create(path());
+    ASSERT_TRUE(issuer) << issuer.error().detail;
+    token_verifier verifier;
+    ASSERT_TRUE(verifier.add_issuer(issuer->public_key_pem()));
+    EXPECT_TRUE(verifier.verify(issuer->mint("alice", scope::view, now, 1h), now));
+    std::ifstream in(path());
+    const std::string private_pem(std::istreambuf_iterator<char>(in), {});
+    for (const std::string& bad : {std::string(), std::string("no key"), private_pem}) {
+        EXPECT_EQ(verifier.add_issuer(bad).error().reason, "bad_public_key");
+    }
+}
+
 TEST_F(jwt, the_key_file_is_made_once_and_belongs_to_its_owner) {
     const auto first = token_issuer::load_or_create(path());
     const auto second = token_issuer::load_or_create(path());

@@ -229,8 +229,9 @@ void schema::load_toml(const std::string& path, errors& wrong) {
         return;
     }
     std::ranges::sort(values, {}, &file_value::line);
+    const auto name = std::filesystem::path(path).filename().string();
     for (const auto& v : values) {
-        const auto place = "vora.toml line " + std::to_string(v.line);
+        const auto place = name + " line " + std::to_string(v.line);
         if (auto r = set_from(v.key, v.value, "vora.toml", place); !r) {
             wrong.push_back(r.error());
         }

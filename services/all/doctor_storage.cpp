@@ -2,7 +2,7 @@
 
 #include "libs/auth/jwt.hpp"
 #include "libs/durable/engine_embedded/inspection.hpp"
-#include "services/all/disk_watch.hpp"
+#include "libs/service/stores/disk_watch.hpp"
 #include "services/all/doctor_checks.hpp"
 #include "services/metadata/inventory.hpp"
 
@@ -21,6 +21,9 @@
 #include <sstream>
 
 namespace vora::all {
+
+using service::bytes_in_words;
+using service::look_at_disk;
 
 namespace {
 

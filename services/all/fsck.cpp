@@ -2,8 +2,8 @@
 
 #include "libs/config/config.hpp"
 #include "libs/durable/engine_embedded/inspection.hpp"
+#include "libs/service/stores/disk_watch.hpp"
 #include "services/all/data_dir.hpp"
-#include "services/all/disk_watch.hpp"
 #include "services/all/fsck_check.hpp"
 #include "services/all/platform.hpp"
 
@@ -17,6 +17,8 @@
 extern char** environ;
 
 namespace vora::all {
+
+using service::bytes_in_words;
 
 namespace {
 

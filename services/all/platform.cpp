@@ -12,12 +12,15 @@
 #include "libs/net/server.hpp"
 #include "libs/obs/log.hpp"
 #include "libs/obs/metrics.hpp"
+#include "libs/service/health.hpp"
+#include "libs/service/keys/grant_ring.hpp"
+#include "libs/service/keys/token_keys.hpp"
+#include "libs/service/or_throw.hpp"
+#include "libs/service/settings.hpp"
+#include "libs/service/stores/disk_watch.hpp"
+#include "libs/service/stores/store_dependency.hpp"
 #include "services/all/data_dir.hpp"
-#include "services/all/disk_watch.hpp"
 #include "services/all/event_engine.hpp"
-#include "services/all/health.hpp"
-#include "services/all/key_watch.hpp"
-#include "services/all/token_keys.hpp"
 #include "services/all/workflow_routes.hpp"
 #include "services/analytics/app.hpp"
 #include "services/dashboard/app.hpp"
@@ -38,7 +41,13 @@
 
 namespace vora::all {
 
+using service::dependency;
+using service::listener;
+using service::or_throw;
+using service::store_dependency;
+
 struct platform_config::services {
+    service::settings process;
     upload::config upload;
     metadata::config metadata;
     worker::config worker;
@@ -46,7 +55,7 @@ struct platform_config::services {
     analytics::config analytics;
     dashboard::config dashboard;
     event_engine_config events_engine;
-    token_keys_config tokens;
+    service::token_keys_config tokens;
 };
 
 platform_config::platform_config() : parts(std::make_unique<services>()) {}
@@ -72,17 +81,10 @@ platform_config::tool_facts platform_config::facts() const {
 }
 
 void platform_config::bind(config::schema& s) {
-    s.add("server.admin_listen", &admin_listen, "address of /metrics; port 0 = any free one");
-    s.add("log.level", &log_level, "debug, info, warn or error");
+    parts->process.bind(s);
     s.add("limits.disk_free_min_bytes", &disk_free_min_bytes,
           "with less room no upload and no encode begins; -1 = 1 GiB, or 5 % of a smaller disk",
-          disk_mark_by_size);
-    s.add("server.blocking_threads", &blocking_threads, "threads for files and databases", 2);
-    s.add("server.connections_max", &connections_max, "connections at once; more get 503", 1);
-    s.add("server.connections_per_address_max", &connections_per_address_max,
-          "the same for one address that is no trusted proxy", 1);
-    s.add("server.trusted_proxies", &trusted_proxies,
-          "addresses, with commas, whose X-Forwarded-* count");
+          service::disk_mark_by_size);
     parts->metadata.bind_public_urls(s);  // once for all that show them
     parts->tokens.bind(s);
     parts->upload.bind(s);
@@ -95,29 +97,6 @@ void platform_config::bind(config::schema& s) {
 }
 
 namespace {
-
-template <class T>
-T or_throw(result<T> r) {
-    if (!r) {
-        throw std::runtime_error(r.error().detail.empty() ? r.error().reason : r.error().detail);
-    }
-    if constexpr (!std::is_void_v<T>) {
-        return std::move(*r);
-    }
-}
-
-obs::level parse_level(const std::string& text) {
-    if (text == "debug") {
-        return obs::level::debug;
-    }
-    if (text == "warn") {
-        return obs::level::warn;
-    }
-    if (text == "error") {
-        return obs::level::error;
-    }
-    return obs::level::info;
-}
 
 task<result<std::string>> database_ready(metadata::app& videos) {
     auto statuses = co_await videos.readiness();
@@ -145,25 +124,11 @@ task<result<std::string>> engine_ready(durable::embedded_engine& engine) {
     co_return std::string("embedded");
 }
 
-net::server_options listener(const std::string& name, const std::string& address) {
-    net::server_options o;
-    o.name = name;
-    o.address = address;
-    return o;
-}
-
 // The one listener that strangers reach.
-net::server_options front_listener(const platform_config& c) {
-    auto o = listener("front", c.listen);
-    o.open_path = "/play/";
-    o.connections_max = static_cast<std::size_t>(c.connections_max);
-    o.connections_per_peer_max = static_cast<std::size_t>(c.connections_per_address_max);
-    std::istringstream addresses(c.trusted_proxies);
-    for (std::string one; std::getline(addresses, one, ',');) {
-        std::erase(one, ' ');
-        o.trusted_proxies.push_back(std::move(one));
-    }
-    return o;
+net::server_options front_listener(const service::settings& process, const std::string& address) {
+    auto settings = process;
+    settings.listen = address;
+    return settings.front("/play/");
 }
 
 }  // namespace
@@ -174,13 +139,14 @@ struct platform::state {
     state(data_dir& d, platform_config c)
         : dir(d),
           config(std::move(c)),
-          log(obs::logger::to_file(dir.file("log/vora.jsonl"), parse_level(config.log_level),
-                                   64 << 20, 4)),
-          pool(static_cast<std::size_t>(config.blocking_threads)),
+          log(obs::logger::to_file(
+              dir.file("log/vora.jsonl"),
+              service::level_of(config.parts->process.log_level).value_or(obs::level::info),
+              64 << 20, 4)),
+          pool(static_cast<std::size_t>(config.parts->process.blocking_threads)),
           issuer(or_throw(auth::token_issuer::load_or_create(dir.file("keys/issuer.pem")))),
-          grants(or_throw(auth::grant_keys::load_or_create(dir.file("keys/grants.json")))),
-          key_watch(loop.executor(), pool, grants, clock,
-                    key_watch_options(dir.file("keys/grants.json"), log)),
+          grants(loop.executor(), pool, clock, dir.file("keys/grants.json"), log,
+                 service::absent_ring::make),
           foreign_tokens(loop.executor(), pool, config.parts->tokens, log.for_service("auth"),
                          metrics),
           internal_secret(or_throw(dir.secret("keys/internal.secret"))),
@@ -190,10 +156,11 @@ struct platform::state {
           disks(loop.executor(), pool,
                 {dir.path(), dir.file("store"), config.parts->worker.scratch_dir},
                 config.disk_free_min_bytes, metrics),
-          front(loop.executor(), front_listener(config), {}, log.for_service("front"), metrics),
+          front(loop.executor(), front_listener(config.parts->process, config.listen), {},
+                log.for_service("front"), metrics),
           internal(loop.executor(), listener("internal", "127.0.0.1:0"), {},
                    log.for_service("internal"), metrics),
-          admin(loop.executor(), listener("admin", config.admin_listen), {},
+          admin(loop.executor(), listener("admin", config.parts->process.admin_listen), {},
                 log.for_service("admin"), metrics) {
         or_throw(dir.ensure_api_token(issuer, verifier(), clock.now()));
     }
@@ -219,14 +186,13 @@ struct platform::state {
     event_loop loop;
     blocking_pool pool;
     auth::token_issuer issuer;
-    auth::grant_keys grants;
-    auth::grant_key_watch key_watch;
-    token_keys foreign_tokens;
+    service::grant_ring grants;
+    service::token_keys foreign_tokens;
     std::string internal_secret;
     std::string hook_secret;
     blob::file_store raw;
     blob::file_store processed;
-    disk_watch disks;
+    service::disk_watch disks;
     net::server front;
     net::server internal;
     net::server admin;
@@ -260,22 +226,23 @@ void platform::state::wire() {
     parts.upload.hook_secret = hook_secret;
     parts.upload.internal_secret = internal_secret;
     uploads =
-        std::make_unique<upload::app>(ex, raw, raw, raw, grants, verifier(), clock,
+        std::make_unique<upload::app>(ex, raw, raw, raw, grants.keys(), verifier(), clock,
                                       log.for_service("upload"), metrics, parts.upload, &disks);
 
     parts.metadata.http_origin = "http://" + front.address();
     parts.metadata.upload_internal_url = internal_url;
     parts.metadata.hook_secret = hook_secret;
     parts.metadata.internal_secret = internal_secret;
-    videos = std::make_unique<metadata::app>(ex, pool, clock, *engine, *engine, verifier(), grants,
-                                             log.for_service("metadata"), metrics, parts.metadata);
+    videos = std::make_unique<metadata::app>(ex, pool, clock, *engine, *engine, verifier(),
+                                             grants.keys(), log.for_service("metadata"), metrics,
+                                             parts.metadata);
 
     media = std::make_unique<worker::app>(ex, pool, raw, processed, processed, processed, *engine,
                                           log.for_service("worker"), metrics, parts.worker, &disks);
 
     parts.gateway.metadata_url = internal_url;
     parts.gateway.internal_secret = internal_secret;
-    delivery = std::make_unique<gateway::app>(ex, processed, grants, clock,
+    delivery = std::make_unique<gateway::app>(ex, processed, grants.keys(), clock,
                                               log.for_service("gateway"), metrics, parts.gateway);
 
     events = std::make_unique<analytics::app>(ex, pool, clock, events_engine->client(), log,
@@ -295,7 +262,7 @@ void platform::state::serve() {
     internal_routes.merge(videos->internal_routes());
     internal.set_routes(std::move(internal_routes));
 
-    const auto health = [this] { return health_routes(dependencies()); };
+    const auto health = [this] { return service::health_routes(dependencies()); };
     net::router public_routes = uploads->public_routes();
     public_routes.merge(videos->public_routes());
     public_routes.merge(delivery->public_routes());
@@ -351,7 +318,7 @@ task<result<void>> platform::state::start_services() {
     }
     disks.start();
     delivery->start();
-    key_watch.start();
+    grants.start();
     foreign_tokens.start();
     co_return result<void>{};
 }
@@ -362,7 +329,7 @@ task<> platform::state::stop() {
     co_await front.stop();
     co_await studio->stop();
     co_await delivery->stop();
-    co_await key_watch.stop();
+    co_await grants.stop();
     co_await events->stop();
     co_await media->stop();
     co_await videos->stop();

@@ -37,12 +37,6 @@ struct platform_config {
     tool_facts facts() const;
 
     std::string listen;
-    std::string admin_listen = "127.0.0.1:0";
-    std::string log_level = "info";
-    std::int64_t blocking_threads = 8;
-    std::int64_t connections_max = 4096;
-    std::int64_t connections_per_address_max = 1024;
-    std::string trusted_proxies;            // addresses, with commas
     std::int64_t disk_free_min_bytes = -1;  // disk_watch.hpp
     struct services;
     std::unique_ptr<services> parts;

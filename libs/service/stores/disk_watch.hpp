@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-namespace vora::all {
+namespace vora::service {
 
 inline constexpr std::int64_t disk_mark_by_size = -1;
 
@@ -60,4 +60,4 @@ class disk_watch final : public blob::free_space {
     task_group group_;
 };
 
-}  // namespace vora::all
+}  // namespace vora::service

@@ -1,10 +1,10 @@
-#include "services/all/disk_watch.hpp"
+#include "libs/service/stores/disk_watch.hpp"
 
 #include <gtest/gtest.h>
 
 #include <filesystem>
 
-namespace vora::all {
+namespace vora::service {
 namespace {
 
 TEST(disk_state, the_mark_and_half_of_it_divide_the_room) {
@@ -62,4 +62,4 @@ TEST(bytes_in_words, a_person_reads_them) {
 }
 
 }  // namespace
-}  // namespace vora::all
+}  // namespace vora::service

@@ -1,4 +1,4 @@
-#include "services/all/token_keys.hpp"
+#include "libs/service/keys/token_keys.hpp"
 
 #include "libs/auth/jwks.hpp"
 #include "libs/base/encoding.hpp"
@@ -8,7 +8,7 @@
 #include <sstream>
 #include <stdexcept>
 
-namespace vora::all {
+namespace vora::service {
 
 namespace {
 
@@ -154,4 +154,4 @@ void token_keys::heard(const result<std::size_t>& keys) {
     trouble_ = trouble;
 }
 
-}  // namespace vora::all
+}  // namespace vora::service

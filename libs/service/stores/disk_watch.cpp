@@ -1,4 +1,4 @@
-#include "services/all/disk_watch.hpp"
+#include "libs/service/stores/disk_watch.hpp"
 
 #include <sys/statvfs.h>
 
@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <cstring>
 
-namespace vora::all {
+namespace vora::service {
 
 namespace {
 
@@ -132,4 +132,4 @@ task<> disk_watch::stop() {
     co_await group_.stop();
 }
 
-}  // namespace vora::all
+}  // namespace vora::service

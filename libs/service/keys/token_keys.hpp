@@ -11,7 +11,7 @@
 #include <memory>
 #include <string>
 
-namespace vora::all {
+namespace vora::service {
 
 struct token_keys_config {
     std::string jwks_url;  // http, https or file; empty: only tokens of our own
@@ -49,4 +49,4 @@ class token_keys {
     std::shared_ptr<auth::jwks_source> source_;  // absent: none configured
 };
 
-}  // namespace vora::all
+}  // namespace vora::service

@@ -1,10 +1,10 @@
-#include "services/all/health.hpp"
+#include "libs/service/health.hpp"
 
 #include "libs/base/async.hpp"
 
 #include <gtest/gtest.h>
 
-namespace vora::all {
+namespace vora::service {
 namespace {
 
 task<result<std::string>> fine() {
@@ -44,4 +44,4 @@ TEST(livez, is_200_whatever_the_dependencies_say) {
 }
 
 }  // namespace
-}  // namespace vora::all
+}  // namespace vora::service

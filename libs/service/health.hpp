@@ -1,14 +1,13 @@
 #pragma once
-// /livez and /readyz. Ready = uploads, API and playback work; the body lists every dependency.
+// /livez and /readyz. Ready = what this process is for works; the body lists every dependency.
 
-#include "libs/blob/blob.hpp"
 #include "libs/net/router.hpp"
 
 #include <functional>
 #include <string>
 #include <vector>
 
-namespace vora::all {
+namespace vora::service {
 
 struct dependency {
     std::string name;
@@ -20,7 +19,4 @@ struct dependency {
 // GET /livez: 200 while the loop turns. GET /readyz: 200, or 503 with Retry-After.
 net::router health_routes(std::vector<dependency> dependencies);
 
-// A store that answers a look at a key that is not there.
-dependency store_dependency(std::string name, blob::reader& store);
-
-}  // namespace vora::all
+}  // namespace vora::service

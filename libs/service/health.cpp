@@ -1,4 +1,4 @@
-#include "services/all/health.hpp"
+#include "libs/service/health.hpp"
 
 #include "libs/base/async.hpp"
 
@@ -6,7 +6,7 @@
 
 #include <memory>
 
-namespace vora::all {
+namespace vora::service {
 
 namespace {
 
@@ -40,14 +40,6 @@ task<net::response> readyz(std::shared_ptr<const std::vector<dependency>> depend
     co_return answer;
 }
 
-task<result<std::string>> look_at(blob::reader& store) {
-    auto r = co_await store.head("readiness");
-    if (!r && r.error().code != errc::not_found) {
-        co_return fail(r.error());
-    }
-    co_return std::string("answers");
-}
-
 }  // namespace
 
 net::router health_routes(std::vector<dependency> dependencies) {
@@ -60,8 +52,4 @@ net::router health_routes(std::vector<dependency> dependencies) {
     return routes;
 }
 
-dependency store_dependency(std::string name, blob::reader& store) {
-    return {std::move(name), true, [&store] { return look_at(store); }};
-}
-
-}  // namespace vora::all
+}  // namespace vora::service

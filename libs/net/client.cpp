@@ -1,350 +1,18 @@
 #include "libs/net/client.hpp"
 
-#include "libs/base/encoding.hpp"
-#include "libs/net/fields.hpp"
+#include "libs/net/client_exchange.hpp"
 #include "libs/net/request_body.hpp"
 
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <fcntl.h>
-
-#include <algorithm>
 #include <map>
-
-namespace asio = boost::asio;
-using asio::ip::tcp;
 
 namespace vora::net {
 
 namespace {
 
 using namespace std::chrono_literals;
-using outcome = tcp_stream::outcome;
 
-constexpr std::size_t answer_head_bytes_max = 64 * 1024;
-constexpr std::size_t answer_fields_max = 200;
-constexpr std::size_t piece_bytes = 256 * 1024;
 // Servers close idle connections after a minute or so: ours go first.
 constexpr auto idle_max = 30s;
-
-// Deadlines of the client come from with_deadline, not from the stream.
-rate_watch no_rate() {
-    return {0, 1h, 24h};
-}
-
-struct url_parts {
-    std::string host;
-    std::uint16_t port = 80;
-    std::string authority;  // as sent in Host, and the key of the pool
-    std::string target;
-};
-
-result<url_parts> parse_url(std::string_view url) {
-    const auto bad = [&] { return fail(errc::invalid_argument, "bad_url", "not an http URL"); };
-    if (!url.starts_with("http://")) {
-        return bad();
-    }
-    const auto rest = url.substr(7);
-    const std::size_t end = std::min(rest.find_first_of("/?"), rest.size());
-    url_parts parts;
-    parts.authority = rest.substr(0, end);
-    parts.target = rest.substr(end);
-    if (!parts.target.starts_with('/')) {
-        parts.target.insert(0, 1, '/');
-    }
-    for (const char c : url) {
-        if (static_cast<unsigned char>(c) <= 0x20 || static_cast<unsigned char>(c) >= 0x7f ||
-            c == '#') {
-            return bad();
-        }
-    }
-    std::string_view host = parts.authority;
-    const std::size_t colon = host.rfind(':');
-    if (colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos) {
-        const auto port = parse_uint(host.substr(colon + 1));
-        if (!port || *port == 0 || *port > 65535) {
-            return bad();
-        }
-        parts.port = static_cast<std::uint16_t>(*port);
-        host = host.substr(0, colon);
-    }
-    if (host.starts_with('[') && host.ends_with(']')) {
-        host = host.substr(1, host.size() - 2);
-    }
-    if (host.empty() || host.find('@') != std::string_view::npos) {
-        return bad();
-    }
-    parts.host = host;
-    return parts;
-}
-
-std::unexpected<error> lost() {
-    return fail(errc::unavailable, "connection_lost", "the connection ended before the answer");
-}
-
-std::unexpected<error> bad_answer() {
-    return fail(errc::unavailable, "bad_answer", "the answer is not HTTP as expected");
-}
-
-struct answer_head {
-    int status = 0;
-    net::headers headers;
-    detail::framing framing;
-    bool keep_alive = false;
-};
-
-result<answer_head> parse_answer_head(std::string_view head) {
-    answer_head parsed;
-    const std::size_t end = head.find("\r\n");
-    const auto line = head.substr(0, end);
-    const bool http_1_1 = line.starts_with("HTTP/1.1 ");
-    if (line.size() < 12 || (!http_1_1 && !line.starts_with("HTTP/1.0 ")) ||
-        (line.size() > 12 && line[12] != ' ')) {
-        return bad_answer();
-    }
-    const auto status = parse_uint(line.substr(9, 3));
-    if (!status || *status < 100) {
-        return bad_answer();
-    }
-    parsed.status = static_cast<int>(*status);
-    const auto section = head.substr(end + 2, head.size() - end - 4);
-    if (detail::parse_fields(section, answer_fields_max, parsed.headers)) {
-        return bad_answer();
-    }
-    const auto framed = detail::parse_framing(parsed.headers, http_1_1);
-    if (!framed) {
-        return bad_answer();
-    }
-    parsed.framing = *framed;
-    parsed.keep_alive = http_1_1 && !detail::has_word(parsed.headers, "Connection", "close");
-    return parsed;
-}
-
-result<std::string> render_head(const client_request& r, const url_parts& url) {
-    std::string head = r.method + ' ' + url.target + " HTTP/1.1\r\nHost: " + url.authority + "\r\n";
-    if (!detail::is_token(r.method)) {
-        return fail(errc::invalid_argument, "bad_header", "the method is not a token");
-    }
-    for (const auto& [name, value] : r.headers.all()) {
-        if (!detail::is_token(name) || !detail::is_field_value(value)) {
-            return fail(errc::invalid_argument, "bad_header", "a header cannot be sent as it is");
-        }
-        if (!detail::equal_without_case(name, "Content-Length") &&
-            !detail::equal_without_case(name, "Host")) {
-            head += name + ": " + value + "\r\n";
-        }
-    }
-    const std::uint64_t length = r.stream != nullptr ? r.stream_length : r.body.size();
-    if (length > 0 || r.stream != nullptr || r.method == "POST" || r.method == "PUT" ||
-        r.method == "PATCH") {
-        head += "Content-Length: " + std::to_string(length) + "\r\n";
-    }
-    return head += "\r\n";
-}
-
-// One request on one connection.
-class exchange {
- public:
-    exchange(client_request& r, const url_parts& url, std::string head)
-        : request_(r), url_(url), head_(std::move(head)), rate_(no_rate()) {}
-
-    // Connects if there is no connection yet, sends, reads the answer's head.
-    task<result<answer_head>> run(std::unique_ptr<tcp_stream>& stream);
-    task<result<std::string>> read_body(tcp_stream& stream, const answer_head& head);
-
-    bool sent_all() const { return sent_all_; }
-    // Whether the same request may be sent again: nothing of the answer came, no stream was begun.
-    bool can_repeat() const { return !answer_begun_ && pulled_ == 0; }
-
- private:
-    task<result<void>> connect(std::unique_ptr<tcp_stream>& stream);
-    task<result<std::vector<tcp::endpoint>>> resolve();
-    task<result<void>> send(tcp_stream& stream);
-    task<result<void>> send_stream(tcp_stream& stream);
-    task<result<answer_head>> read_head(tcp_stream& stream);
-    task<result<std::string>> read_until_close(tcp_stream& stream);
-
-    client_request& request_;
-    const url_parts& url_;
-    std::string head_;
-    rate_watch rate_;
-    bool sent_all_ = false;
-    bool answer_begun_ = false;
-    std::uint64_t pulled_ = 0;
-};
-
-task<result<std::vector<tcp::endpoint>>> exchange::resolve() {
-    std::vector<tcp::endpoint> found;
-    boost::system::error_code ec;
-    const auto literal = asio::ip::make_address(url_.host, ec);
-    if (!ec) {
-        found.emplace_back(literal, url_.port);
-        co_return found;
-    }
-    tcp::resolver resolver(co_await asio::this_coro::executor);
-    const auto names = co_await resolver.async_resolve(
-        url_.host, std::to_string(url_.port), asio::redirect_error(asio::use_awaitable, ec));
-    if (ec == asio::error::operation_aborted) {
-        throw boost::system::system_error(ec);
-    }
-    for (const auto& entry : names) {
-        found.push_back(entry.endpoint());
-    }
-    co_return found;
-}
-
-task<result<void>> exchange::connect(std::unique_ptr<tcp_stream>& stream) {
-    auto endpoints = co_await resolve();
-    if (!endpoints) {
-        co_return fail(endpoints.error());
-    }
-    const auto ex = co_await asio::this_coro::executor;
-    for (const auto& endpoint : *endpoints) {
-        tcp::socket socket(ex);
-        boost::system::error_code ec;
-        socket.open(endpoint.protocol(), ec);
-        if (ec) {
-            continue;
-        }
-        ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
-        co_await socket.async_connect(endpoint, asio::redirect_error(asio::use_awaitable, ec));
-        if (ec == asio::error::operation_aborted) {
-            throw boost::system::system_error(ec);
-        }
-        if (!ec) {
-            socket.set_option(tcp::no_delay(true), ec);
-            socket.non_blocking(true, ec);
-            stream = std::make_unique<tcp_stream>(std::move(socket), answer_head_bytes_max);
-            co_return result<void>{};
-        }
-    }
-    co_return fail(errc::unavailable, "connect_failed", "no connection to " + url_.authority);
-}
-
-task<result<void>> exchange::send_stream(tcp_stream& stream) {
-    const auto buffer = std::make_unique_for_overwrite<char[]>(piece_bytes);
-    auto put = co_await stream.write_all(head_, {}, rate_);
-    if (put.how != outcome::ok) {
-        co_return lost();
-    }
-    while (pulled_ < request_.stream_length) {
-        const auto most = std::min<std::uint64_t>(piece_bytes, request_.stream_length - pulled_);
-        auto n = co_await request_.stream->read({buffer.get(), static_cast<std::size_t>(most)});
-        if (!n) {
-            co_return fail(n.error());
-        }
-        if (*n == 0) {
-            co_return fail(errc::data_loss, "body_cut_short", "the source ended early");
-        }
-        pulled_ += *n;
-        put = co_await stream.write_all({buffer.get(), *n}, {}, rate_);
-        if (put.how != outcome::ok) {
-            co_return lost();
-        }
-        if (request_.on_sent) {
-            request_.on_sent(pulled_);
-        }
-        if (pulled_ < request_.stream_length && stream.has_input()) {
-            co_return result<void>{};  // the answer is here already
-        }
-    }
-    sent_all_ = true;
-    co_return result<void>{};
-}
-
-task<result<void>> exchange::send(tcp_stream& stream) {
-    if (request_.stream != nullptr) {
-        auto sent = co_await send_stream(stream);
-        co_return sent;
-    }
-    auto put = co_await stream.write_all(head_, request_.body, rate_);
-    if (put.how != outcome::ok) {
-        co_return lost();
-    }
-    sent_all_ = true;
-    co_return result<void>{};
-}
-
-task<result<answer_head>> exchange::run(std::unique_ptr<tcp_stream>& stream) {
-    if (!stream) {
-        auto connected = co_await connect(stream);
-        if (!connected) {
-            co_return fail(connected.error());
-        }
-    }
-    auto sent = co_await send(*stream);
-    if (!sent && sent.error().reason != "connection_lost") {
-        co_return fail(sent.error());
-    }
-    // Also when sending broke off: the peer may have answered before it closed.
-    auto head = co_await read_head(*stream);
-    co_return head;
-}
-
-task<result<answer_head>> exchange::read_head(tcp_stream& stream) {
-    for (;;) {
-        head_scanner scanner(answer_head_bytes_max);
-        std::size_t size = 0;
-        while (size == 0) {
-            const auto found = scanner.scan(stream.buffered());
-            if (!found) {
-                co_return bad_answer();
-            }
-            size = *found;
-            if (size > 0) {
-                break;
-            }
-            auto got = co_await stream.fill(rate_);
-            if (got.how != outcome::ok) {
-                co_return lost();
-            }
-            answer_begun_ = true;
-        }
-        auto head = parse_answer_head(stream.buffered().substr(0, size));
-        stream.consume(size);
-        if (!head || head->status >= 200) {
-            co_return head;
-        }
-    }
-}
-
-task<result<std::string>> exchange::read_until_close(tcp_stream& stream) {
-    std::string all;
-    for (;;) {
-        all += stream.buffered();
-        stream.consume(stream.buffered().size());
-        if (all.size() > request_.body_bytes_max) {
-            co_return fail(errc::resource_exhausted, "answer_too_large");
-        }
-        auto got = co_await stream.fill(rate_);
-        if (got.how != outcome::ok) {
-            co_return all;
-        }
-    }
-}
-
-task<result<std::string>> exchange::read_body(tcp_stream& stream, const answer_head& head) {
-    if (request_.method == "HEAD" || head.status == 204 || head.status == 304) {
-        co_return std::string{};
-    }
-    if (!head.framing.chunked && !head.framing.length) {
-        auto all = co_await read_until_close(stream);
-        co_return all;
-    }
-    request_body body(stream, head.framing.chunked, head.framing.length, false, rate_);
-    auto all = co_await read_all(body, request_.body_bytes_max);
-    if (all) {
-        co_return all;
-    }
-    if (all.error().reason == "body_too_large") {
-        co_return fail(errc::resource_exhausted, "answer_too_large", "the answer is too large");
-    }
-    if (all.error().reason == "bad_chunk") {
-        co_return bad_answer();
-    }
-    co_return lost();
-}
 
 }  // namespace
 
@@ -353,36 +21,150 @@ struct client::state {
         std::unique_ptr<tcp_stream> stream;
         steady_time since;
     };
+    // A request that was sent, as far as the head of its answer.
+    struct begun {
+        std::string pool_key;
+        std::unique_ptr<tcp_stream> stream;
+        detail::answer_head head;
+        bool keeps_connection = false;
+    };
 
-    std::unique_ptr<tcp_stream> take(const std::string& authority) {
-        auto& list = pool[authority];
-        while (!list.empty()) {
-            idle last = std::move(list.back());
-            list.pop_back();
-            const auto age = std::chrono::steady_clock::now() - last.since;
-            if (age < idle_max && last.stream->is_quiet()) {
-                return std::move(last.stream);
-            }
-        }
-        return nullptr;
-    }
-    void give_back(const std::string& authority, std::unique_ptr<tcp_stream> stream) {
-        auto& list = pool[authority];
-        if (list.size() < idle_per_host_max && stream->buffered().empty()) {
-            list.push_back({std::move(stream), std::chrono::steady_clock::now()});
-        }
-    }
+    state(std::size_t idle_max_count, std::shared_ptr<transport_security> s)
+        : idle_per_host_max(idle_max_count), security(std::move(s)) {}
+
+    std::unique_ptr<tcp_stream> take(const std::string& key);
+    void give_back(const std::string& key, std::unique_ptr<tcp_stream> stream);
+    // Reads the body of the answer too where `body` is given.
+    task<result<begun>> begin(client_request& r, std::string* body);
 
     std::size_t idle_per_host_max;
+    std::shared_ptr<transport_security> security;
     std::map<std::string, std::vector<idle>> pool;
+    bool closed = false;
 };
 
+std::unique_ptr<tcp_stream> client::state::take(const std::string& key) {
+    auto& list = pool[key];
+    while (!list.empty()) {
+        idle last = std::move(list.back());
+        list.pop_back();
+        const auto age = std::chrono::steady_clock::now() - last.since;
+        if (age < idle_max && last.stream->is_quiet()) {
+            return std::move(last.stream);
+        }
+    }
+    return nullptr;
+}
+
+void client::state::give_back(const std::string& key, std::unique_ptr<tcp_stream> stream) {
+    auto& list = pool[key];
+    if (!closed && list.size() < idle_per_host_max && stream->buffered().empty()) {
+        list.push_back({std::move(stream), std::chrono::steady_clock::now()});
+    }
+}
+
+task<result<client::state::begun>> client::state::begin(client_request& r, std::string* body) {
+    const auto url = detail::parse_url(r.url);
+    if (!url) {
+        co_return fail(url.error());
+    }
+    if (url->secure && !security) {
+        co_return fail(errc::invalid_argument, "bad_url", "this client does not speak https");
+    }
+    auto head = detail::render_head(r, *url);
+    if (!head) {
+        co_return fail(head.error());
+    }
+    for (bool first = true;; first = false) {
+        auto stream = first ? take(url->pool_key()) : nullptr;
+        const bool reused = stream != nullptr;
+        detail::exchange x(r, *url, *head, security.get());
+        auto answer = co_await with_deadline(x.run(stream), r.deadline);
+        if (!answer && reused && answer.error().reason == "connection_lost" && x.can_repeat()) {
+            continue;
+        }
+        if (!answer) {
+            co_return fail(answer.error());
+        }
+        if (body != nullptr) {
+            auto all = co_await with_deadline(x.read_body(*stream, *answer), r.deadline);
+            if (!all) {
+                co_return fail(all.error());
+            }
+            *body = std::move(*all);
+        }
+        const bool keeps = answer->keep_alive && x.sent_all() && answer->is_delimited(r.method);
+        co_return begun{url->pool_key(), std::move(stream), std::move(*answer), keeps};
+    }
+}
+
+namespace {
+
+// Gives the connection back by `give_back` as soon as the last byte was read.
+class open_answer final : public client_answer {
+ public:
+    using give_back = std::function<void(std::unique_ptr<tcp_stream>)>;
+
+    open_answer(std::unique_ptr<tcp_stream> stream, detail::answer_head head, bool has_body,
+                std::chrono::milliseconds stall, give_back at_end)
+        : stream_(std::move(stream)),
+          head_(std::move(head)),
+          body_(*stream_, has_body && head_.framing.chunked,
+                has_body ? head_.framing.length : std::nullopt, false, detail::no_rate()),
+          stall_(stall),
+          give_back_(std::move(at_end)) {
+        release_at_end();
+    }
+
+    int status() const override { return head_.status; }
+    const net::headers& headers() const override { return head_.headers; }
+    std::optional<std::uint64_t> length() const override { return body_.length(); }
+
+    task<result<std::size_t>> read(std::span<char> into) override {
+        if (failed_) {
+            co_return fail(*failed_);
+        }
+        if (!stream_ || into.empty()) {
+            co_return std::size_t{0};
+        }
+        auto n = co_await with_deadline(body_.read(into), stall_);
+        if (!n) {
+            failed_ = detail::answer_body_error(n.error());
+            stream_->close();
+            co_return fail(*failed_);
+        }
+        release_at_end();
+        co_return n;
+    }
+
+ private:
+    void release_at_end() {
+        if (body_.at_end()) {
+            auto stream = std::move(stream_);
+            if (give_back_) {
+                give_back_(std::move(stream));
+            }
+        }
+    }
+
+    std::unique_ptr<tcp_stream> stream_;
+    detail::answer_head head_;
+    request_body body_;
+    std::chrono::milliseconds stall_;
+    give_back give_back_;
+    std::optional<error> failed_;
+};
+
+}  // namespace
+
 // Connections live on the executor of the coroutine that asks; the client itself starts nothing.
-client::client(executor, std::size_t idle_per_host_max)
-    : state_(std::make_shared<state>(idle_per_host_max)) {}
+client::client(executor, std::size_t idle_per_host_max,
+               std::shared_ptr<transport_security> security)
+    : state_(std::make_shared<state>(idle_per_host_max, std::move(security))) {}
 
 client::~client() {
     close();
+    state_->closed = true;
 }
 
 void client::close() {
@@ -391,36 +173,35 @@ void client::close() {
 
 task<result<client_response>> client::send(client_request r) {
     const auto s = state_;
-    const auto url = parse_url(r.url);
-    if (!url) {
-        co_return fail(url.error());
+    std::string body;
+    auto b = co_await s->begin(r, &body);
+    if (!b) {
+        co_return fail(b.error());
     }
-    auto head = render_head(r, *url);
-    if (!head) {
-        co_return fail(head.error());
+    if (b->keeps_connection) {
+        s->give_back(b->pool_key, std::move(b->stream));
     }
-    for (bool first = true;; first = false) {
-        auto stream = first ? s->take(url->authority) : nullptr;
-        const bool reused = stream != nullptr;
-        exchange x(r, *url, *head);
-        auto answer = co_await with_deadline(x.run(stream), r.deadline);
-        if (!answer && reused && answer.error().reason == "connection_lost" && x.can_repeat()) {
-            continue;
-        }
-        if (!answer) {
-            co_return fail(answer.error());
-        }
-        auto body = co_await with_deadline(x.read_body(*stream, *answer), r.deadline);
-        if (!body) {
-            co_return fail(body.error());
-        }
-        const bool delimited = answer->framing.chunked || answer->framing.length ||
-                               r.method == "HEAD" || answer->status == 204 || answer->status == 304;
-        if (answer->keep_alive && x.sent_all() && delimited) {
-            s->give_back(url->authority, std::move(stream));
-        }
-        co_return client_response{answer->status, std::move(answer->headers), std::move(*body)};
+    co_return client_response{b->head.status, std::move(b->head.headers), std::move(body)};
+}
+
+task<result<std::unique_ptr<client_answer>>> client::open(client_request r) {
+    const auto s = state_;
+    auto b = co_await s->begin(r, nullptr);
+    if (!b) {
+        co_return fail(b.error());
     }
+    if (!b->head.is_delimited(r.method)) {
+        co_return fail(errc::unavailable, "bad_answer", "the answer does not tell its end");
+    }
+    open_answer::give_back at_end;
+    if (b->keeps_connection) {
+        at_end = [s, key = b->pool_key](std::unique_ptr<tcp_stream> stream) {
+            s->give_back(key, std::move(stream));
+        };
+    }
+    const bool has_body = b->head.has_body(r.method);
+    co_return std::make_unique<open_answer>(std::move(b->stream), std::move(b->head), has_body,
+                                            r.stall, std::move(at_end));
 }
 
 }  // namespace vora::net

@@ -4,11 +4,13 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <array>
 #include <cstring>
+#include <iterator>
 
 namespace asio = boost::asio;
 
@@ -85,10 +87,54 @@ tcp_stream::transfer tcp_stream::end_wait(const boost::system::error_code& ec, s
     return {outcome::closed, 0};
 }
 
+// The layer works without waiting until it needs the socket.
+template <class Step>
+task<tcp_stream::transfer> tcp_stream::layered(Step step, steady_time deadline) {
+    if (++turns_ >= turns_max) {
+        turns_ = 0;
+        co_await asio::post(asio::use_awaitable);
+    }
+    for (;;) {
+        const record_layer::step did = step();
+        if (did.how == record_layer::state::done) {
+            co_return transfer{outcome::ok, did.bytes};
+        }
+        if (did.how == record_layer::state::closed) {
+            co_return transfer{outcome::closed, 0};
+        }
+        begin_wait(deadline);
+        boost::system::error_code ec;
+        const auto what = did.how == record_layer::state::wants_read
+                              ? asio::ip::tcp::socket::wait_read
+                              : asio::ip::tcp::socket::wait_write;
+        co_await socket_.async_wait(what, asio::redirect_error(asio::use_awaitable, ec));
+        const auto waited = end_wait(ec, 0);
+        if (waited.how != outcome::ok) {
+            co_return waited;
+        }
+    }
+}
+
+task<result<void>> tcp_stream::secure(std::unique_ptr<record_layer> layer) {
+    VORA_ASSERT(!layer_ && begin_ == end_);
+    layer_ = std::move(layer);
+    auto done = co_await layered([this] { return layer_->shake_hands(); }, steady_time::max());
+    if (done.how != outcome::ok) {
+        co_return fail(errc::unavailable, "tls_failed", layer_->trouble());
+    }
+    co_return result<void>{};
+}
+
 // First without waiting: on a busy connection the bytes are there already, and the loop is spared a
 // round trip.
 template <class Buffers>
 task<tcp_stream::transfer> tcp_stream::read_some(Buffers buffers, steady_time deadline) {
+    if (layer_) {
+        const auto into = *asio::buffer_sequence_begin(buffers);
+        auto got = co_await layered(
+            [&] { return layer_->read({static_cast<char*>(into.data()), into.size()}); }, deadline);
+        co_return got;
+    }
     boost::system::error_code ec;
     if (++turns_ < turns_max) {
         const std::size_t n = socket_.read_some(buffers, ec);
@@ -104,6 +150,16 @@ task<tcp_stream::transfer> tcp_stream::read_some(Buffers buffers, steady_time de
 
 template <class Buffers>
 task<tcp_stream::transfer> tcp_stream::write_some(Buffers buffers, steady_time deadline) {
+    if (layer_) {
+        auto from = *asio::buffer_sequence_begin(buffers);
+        if (from.size() == 0) {
+            from = *std::next(asio::buffer_sequence_begin(buffers));
+        }
+        auto put = co_await layered(
+            [&] { return layer_->write({static_cast<const char*>(from.data()), from.size()}); },
+            deadline);
+        co_return put;
+    }
     boost::system::error_code ec;
     if (++turns_ < turns_max) {
         const std::size_t n = socket_.write_some(buffers, ec);
@@ -173,6 +229,7 @@ task<tcp_stream::transfer> tcp_stream::write_all(std::string_view first, std::st
 }
 
 tcp_stream::transfer tcp_stream::write_now(std::string_view bytes) {
+    VORA_ASSERT(!layer_);
     if (++turns_ >= turns_max) {
         return {outcome::ok, 0};
     }
@@ -193,11 +250,18 @@ task<tcp_stream::transfer> tcp_stream::wait_writable(steady_time deadline) {
 }
 
 bool tcp_stream::has_input() {
+    if (layer_) {
+        const auto seen = layer_->peek().how;
+        return seen == record_layer::state::done || seen == record_layer::state::closed;
+    }
     boost::system::error_code ec;
     return socket_.available(ec) > 0;
 }
 
 bool tcp_stream::is_quiet() {
+    if (layer_) {
+        return begin_ == end_ && layer_->peek().how == record_layer::state::wants_read;
+    }
     char byte = 0;
     boost::system::error_code ec;
     socket_.receive(asio::buffer(&byte, 1), asio::ip::tcp::socket::message_peek, ec);

@@ -4,6 +4,7 @@
 // Deadlines cost nothing per read: a wait only notes when it ends, and the server's tick calls
 // check(), which cancels the wait that is overdue. One coroutine at a time uses a stream.
 
+#include "libs/base/result.hpp"
 #include "libs/base/task.hpp"
 
 #include <boost/asio/ip/tcp.hpp>
@@ -12,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace vora::net {
@@ -38,6 +40,33 @@ class rate_watch {
     bool slow_ = false;
 };
 
+// What stands between a stream and its socket: TLS (tls.hpp). Works on the socket's descriptor and
+// never waits; it says what to wait for.
+class record_layer {
+ public:
+    enum class state { done, wants_read, wants_write, closed };
+    struct step {
+        state how = state::closed;
+        std::size_t bytes = 0;
+    };
+
+    virtual ~record_layer() = default;
+    virtual step shake_hands() = 0;
+    virtual step read(std::span<char> into) = 0;
+    virtual step write(std::string_view bytes) = 0;
+    // `done` when bytes could be read now.
+    virtual step peek() = 0;
+    // Why it closed, for people.
+    virtual std::string trouble() const = 0;
+};
+
+class transport_security {
+ public:
+    virtual ~transport_security() = default;
+    // For a connection to `host`, whose certificate must say so.
+    virtual result<std::unique_ptr<record_layer>> begin(int fd, const std::string& host) = 0;
+};
+
 class tcp_stream {
  public:
     enum class outcome { ok, closed, timed_out };
@@ -47,6 +76,9 @@ class tcp_stream {
     };
 
     tcp_stream(boost::asio::ip::tcp::socket socket, std::size_t buffer_bytes);
+
+    // From here on all bytes go through `layer`. Errors: unavailable ("tls_failed").
+    task<result<void>> secure(std::unique_ptr<record_layer> layer);
 
     // What was received and not consumed yet.
     std::string_view buffered() const { return {buffer_.get() + begin_, end_ - begin_}; }
@@ -80,12 +112,15 @@ class tcp_stream {
     task<transfer> read_some(Buffers buffers, steady_time deadline);
     template <class Buffers>
     task<transfer> write_some(Buffers buffers, steady_time deadline);
+    template <class Step>
+    task<transfer> layered(Step step, steady_time deadline);
     void begin_wait(steady_time deadline);
     // True when our own deadline or interrupt() ended the wait; a cancelled coroutine is thrown
     // out.
     transfer end_wait(const boost::system::error_code& ec, std::size_t bytes);
 
     boost::asio::ip::tcp::socket socket_;
+    std::unique_ptr<record_layer> layer_;
     std::unique_ptr<char[]> buffer_;
     std::size_t capacity_;
     std::size_t begin_ = 0;

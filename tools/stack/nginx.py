@@ -1,0 +1,95 @@
+"""The edge: nginx with deploy/nginx/edge.conf."""
+
+import os
+import pwd
+import re
+from pathlib import Path
+
+from tools.stack import install
+from tools.stack.process import Child, answers, free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+
+MAIN = """\
+daemon off;
+worker_processes 2;
+pid {directory}/nginx.pid;
+error_log {directory}/error.log;
+events {{ worker_connections 4096; }}
+http {{
+    client_body_temp_path {directory}/body;
+    proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi;
+    scgi_temp_path {directory}/scgi;
+    include {directory}/{site};
+}}
+"""
+
+
+def fill_in(template, values):
+    """The text of a template of deploy/nginx with HOST:PORT and paths in it."""
+    text = (ROOT / "deploy" / "nginx" / template).read_text()
+    return re.sub(r"@([A-Z_]+)@", lambda m: str(values[m.group(1)]), text)
+
+
+class Nginx:
+    """`services` maps the template's names, in lower case, to HOST:PORT: metadata, dashboard, ..."""
+
+    def __init__(self, directory, services, port=None, template="edge.conf"):
+        self.directory = Path(directory)
+        self.services = dict(services)
+        self.port = port or free_port()
+        self.template = template
+        self.child = None
+        # As root its workers are a user of their own, and so is its master.
+        self.account = "www-data" if os.geteuid() == 0 else None
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def address(self):
+        return "127.0.0.1", self.port
+
+    @property
+    def access_log(self):
+        return self.directory / "access.log"
+
+    def start(self):
+        program = install.ensure("nginx")
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.chmod(0o700)
+        values = {
+            "LISTEN": f"127.0.0.1:{self.port}",
+            "ACCESS_LOG": self.access_log,
+            "ERROR_LOG": self.directory / "error.log",
+            **{name.upper(): address for name, address in self.services.items()},
+        }
+        (self.directory / self.template).write_text(fill_in(self.template, values))
+        main = self.directory / "nginx.conf"
+        main.write_text(MAIN.format(directory=self.directory, site=self.template))
+        if self.account:
+            owner = pwd.getpwnam(self.account)
+            for path in (self.directory, main, self.directory / self.template):
+                os.chown(path, owner.pw_uid, owner.pw_gid)
+        self.child = Child(
+            "edge",
+            [program, "-e", self.directory / "error.log", "-p", self.directory, "-c", main],
+            self.directory / "nginx.log",
+            user=self.account,
+            cwd=self.directory,
+        )
+        self.child.wait_until(self.ready)
+        return self
+
+    def ready(self):
+        return answers(self.port)
+
+    def kill(self):
+        self.child.kill()
+
+    def stop(self):
+        if self.child:
+            self.child.stop()

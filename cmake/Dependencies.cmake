@@ -40,3 +40,13 @@ vora_dependency(simdjson simdjson::simdjson)  # event ingest only
 vora_dependency(protobuf protobuf::libprotobuf)
 vora_dependency(grpc gRPC::grpc++ gRPC::grpc++_reflection protobuf::libprotobuf)
 vora_dependency(dl ${CMAKE_DL_LIBS})
+if(VORA_REAL_SYSTEMS)
+  find_package(pugixml REQUIRED)
+  vora_dependency(pugixml pugixml::pugixml)  # answers of the object store
+endif()
+
+if(VORA_REAL_SYSTEMS)
+  find_library(VORA_PQXX pqxx REQUIRED)
+  find_package(PostgreSQL REQUIRED)
+  vora_dependency(pqxx ${VORA_PQXX} PostgreSQL::PostgreSQL)  # metadata's repository only
+endif()

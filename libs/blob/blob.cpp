@@ -36,12 +36,6 @@ bool is_valid_key(std::string_view key) {
     }
 }
 
-task<result<object_info>> writer::put_span(std::string key, std::span<const char> bytes,
-                                           put_mode mode) {
-    auto r = co_await put(std::move(key), std::string(bytes.data(), bytes.size()), mode);
-    co_return r;
-}
-
 task<result<std::string>> read_object(reader& r, std::string key, std::size_t bytes_max) {
     auto stream = co_await r.open(std::move(key), std::nullopt);
     if (!stream) {

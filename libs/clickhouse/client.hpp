@@ -12,6 +12,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,10 @@ struct endpoint {
     std::string user = "default";
     std::string password;
 };
+
+// "clickhouse://USER:PASSWORD@HOST:PORT" or "http://HOST:PORT"; the port is 8123 where none is
+// given. invalid_argument ("bad_config_value"), without the text: it may hold a password.
+result<endpoint> parse_endpoint(std::string_view text);
 
 using parameters = std::vector<std::pair<std::string, std::string>>;
 

@@ -1,0 +1,32 @@
+#include "libs/service/stores/bucket_reader.hpp"
+
+#include "libs/service/or_throw.hpp"
+
+namespace vora::service {
+
+namespace {
+
+task<result<std::string>> look_at(blob::s3_reader& bucket) {
+    auto r = co_await bucket.check();
+    if (!r) {
+        co_return fail(r.error());
+    }
+    co_return std::string("s3");
+}
+
+}  // namespace
+
+std::unique_ptr<blob::s3_reader> open_s3_reader(const host& h, const std::string& key,
+                                                const std::string& url, const s3_settings& s) {
+    const auto where = or_throw(parse_store_url(url), key);
+    if (!where.s3) {
+        throw std::runtime_error(key + " must be s3:BUCKET for this service");
+    }
+    return or_throw(blob::s3_reader::make(h.ex, h.pool, h.clock, s.bucket(where.place)), key);
+}
+
+dependency s3_dependency(std::string name, blob::s3_reader& bucket) {
+    return {std::move(name), true, [&bucket] { return look_at(bucket); }};
+}
+
+}  // namespace vora::service

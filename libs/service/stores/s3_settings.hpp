@@ -1,0 +1,34 @@
+#pragma once
+// Where a service's buckets are, as its configuration says it.
+
+#include "libs/base/result.hpp"
+#include "libs/blob/s3/s3_options.hpp"
+
+#include <string>
+
+namespace vora::config {
+class schema;
+}
+
+namespace vora::service {
+
+struct s3_settings {
+    std::string endpoint;  // "https://HOST:PORT"
+    std::string region = "us-east-1";
+    std::string access_key;
+    std::string secret_key;
+    bool path_style = true;
+    std::string ca_file;
+
+    void bind(config::schema& s);
+    blob::s3_options bucket(const std::string& name) const;
+};
+
+struct store_url {
+    bool s3 = false;
+    std::string place;  // the bucket, or the directory
+};
+// "s3:BUCKET" or "file:DIR". invalid_argument ("bad_config_value").
+result<store_url> parse_store_url(const std::string& text);
+
+}  // namespace vora::service

@@ -103,7 +103,7 @@ def check_reach(layers, edges):
     findings = []
     for banned_for, banned in layers.unreachable.items():
         for start in sorted(t for t, m in layers.module_of_target.items()
-                            if m == banned_for or m.startswith(banned_for + "/")):
+                            if banned_for in (m, t) or m.startswith(banned_for + "/")):
             way = {start: start}
             queue = [start]
             while queue:

@@ -291,7 +291,7 @@ unsafe fn worker_config(options: &WorkerOptions) -> Result<WorkerConfig, String>
             .max_cached_workflows(options.cached_runs_max as usize)
             .max_outstanding_workflow_tasks(options.tasks_max.max(2) as usize)
             .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(
-                options.polls_max.max(2) as usize,
+                options.polls_max.max(2) as usize
             ))
             .sticky_queue_schedule_to_start_timeout(Duration::from_millis(
                 options.sticky_timeout_ms.into(),
@@ -373,7 +373,10 @@ pub unsafe extern "C" fn tb_poll_workflow(worker: *mut BridgeWorker, out: *mut B
     unsafe {
         guarded(out, || {
             let worker = &*worker;
-            match worker.handle().block_on(worker.core.poll_workflow_activation()) {
+            match worker
+                .handle()
+                .block_on(worker.core.poll_workflow_activation())
+            {
                 Ok(activation) => Ok(Outcome::Bytes(activation.encode_to_vec())),
                 Err(PollError::ShutDown) => Ok(Outcome::ShutDown),
                 Err(other) => Err(error_text(&other)),

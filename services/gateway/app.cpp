@@ -1,5 +1,6 @@
 #include "services/gateway/app.hpp"
 
+#include "services/gateway/adapters/http_cache_purger.hpp"
 #include "services/gateway/adapters/http_change_listener.hpp"
 #include "services/gateway/adapters/http_playback_source.hpp"
 #include "services/gateway/core/delivery.hpp"
@@ -7,9 +8,13 @@
 #include "services/gateway/core/store_gate.hpp"
 #include "services/gateway/handlers/play.hpp"
 
+#include <stdexcept>
+
 namespace vora::gateway {
 
 namespace {
+
+constexpr std::size_t purge_secret_bytes_min = 16;
 
 http_playback_source::options source_options(const config& c) {
     return {c.metadata_url, c.internal_secret, milliseconds(c.metadata_deadline_ms)};
@@ -19,6 +24,23 @@ cache_options cache_options_of(const config& c) {
     cache_options o;
     o.stale_for = c.stale;
     o.asks_max = static_cast<std::size_t>(c.lookups_max);
+    return o;
+}
+
+http_cache_purger::options purger_options(const config& c) {
+    http_cache_purger::options o;
+    o.urls = split_purge_urls(c.purge_urls);
+    o.secret = c.purge_secret;
+    for (const auto& url : o.urls) {
+        if (!url.starts_with("http://") || url.size() == 7) {
+            throw std::runtime_error("cache.purge_urls: \"" + url + "\" is no http://HOST:PORT");
+        }
+    }
+    if (!o.urls.empty() && o.secret.size() < purge_secret_bytes_min) {
+        throw std::runtime_error(
+            "cache.purge_secret: at least 16 characters, for the caches of "
+            "cache.purge_urls");
+    }
     return o;
 }
 
@@ -53,12 +75,24 @@ struct app::parts {
         : meters(metrics),
           source(ex, source_options(c), log, metrics),
           cache(ex, source, clock, cache_options_of(c)),
-          changes(ex, listener_options(c), cache, log, metrics),
+          purger(ex, purger_options(c), log, metrics),
+          changes(ex, with_purges(listener_options(c)), cache, log, metrics),
           store(ex, processed, counted(store_options_of(c))),
           objects(ex, store, counted(object_options_of(c))),
           delivery(cache),
           handler(delivery, store, objects, std::move(keys), clock, log, meters,
-                  static_cast<std::size_t>(c.answers_max)) {}
+                  static_cast<std::size_t>(c.answers_max)) {
+        if (!c.purge_urls.empty()) {
+            handler.advise_shared_cache();
+        }
+    }
+
+    http_change_listener::options with_purges(http_change_listener::options o) {
+        o.on_change = [this](const std::vector<std::string>& videos, bool all) {
+            all ? purger.purge_all() : purger.purge(videos);
+        };
+        return o;
+    }
 
     store_options counted(store_options o) {
         o.on_event = [this](store_event e) { meters.count(e); };
@@ -73,6 +107,7 @@ struct app::parts {
     play_meters meters;
     http_playback_source source;
     playback_cache cache;
+    http_cache_purger purger;
     http_change_listener changes;
     store_gate store;
     object_cache objects;
@@ -92,11 +127,13 @@ net::router app::public_routes() {
 }
 
 void app::start() {
+    parts_->purger.start();
     parts_->changes.start();
 }
 
 task<> app::stop() {
     co_await parts_->changes.stop();
+    co_await parts_->purger.stop();
     co_await parts_->cache.stop();
     co_await parts_->objects.stop();
     co_await parts_->store.stop();

@@ -17,6 +17,10 @@ void config::bind(vora::config::schema& s) {
     s.add("gateway.lookups_max", &lookups_max, "questions to metadata at once; more get 503", 1);
     s.add("gateway.cache_bytes", &cache_bytes,
           "memory for objects that several viewers want; 0 = each viewer reads the store", 0);
+    s.add("cache.purge_urls", &purge_urls,
+          "addresses of the shared caches in front, with commas; empty = there are none");
+    s.add("cache.purge_secret", &purge_secret, "what they know a purge by");
+    s.mark_secret("cache.purge_secret");
 }
 
 }  // namespace vora::gateway

@@ -20,6 +20,8 @@ struct config {
     std::int64_t answers_max = 1024;
     std::int64_t lookups_max = 256;
     std::int64_t cache_bytes = 64 << 20;
+    std::string purge_urls;  // of the shared caches in front; empty = there are none
+    std::string purge_secret;
 
     void bind(vora::config::schema& s);
 };

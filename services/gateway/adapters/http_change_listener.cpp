@@ -103,12 +103,16 @@ task<result<told_changes>> http_change_listener::ask() {
 
 // What has changed is forgotten before the rest counts as told.
 void http_change_listener::hear(told_changes told) {
-    if (told.missed || told.epoch != epoch_) {
+    const bool missed = told.missed || told.epoch != epoch_;
+    if (missed) {
         missed_.add();
         cache_.all_changed();
     }
     for (const auto& id : told.videos) {
         cache_.changed(id);
+    }
+    if (options_.on_change && (missed || !told.videos.empty())) {
+        options_.on_change(told.videos, missed);
     }
     changes_.add(static_cast<double>(told.videos.size()));
     epoch_ = std::move(told.epoch);

@@ -11,6 +11,7 @@
 #include "services/gateway/core/playback_cache.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,8 @@ class http_change_listener {
         std::string secret;
         seconds wait{10};           // of one question
         milliseconds margin{2000};  // beyond which metadata is away
+        // Called when the cache knows of it: these videos, or any when `all`.
+        std::function<void(const std::vector<std::string>& videos, bool all)> on_change;
     };
     http_change_listener(executor ex, options o, playback_cache& cache, obs::logger log,
                          obs::metrics& metrics);

@@ -28,8 +28,8 @@ struct listening : ::testing::Test {
         EXPECT_TRUE(server->start());
         listener = std::make_unique<http_change_listener>(
             loop.executor(),
-            http_change_listener::options{"http://" + server->address(), "secret", 30s, 5s}, cache,
-            obs::logger(), metrics);
+            http_change_listener::options{"http://" + server->address(), "secret", 30s, 5s, {}},
+            cache, obs::logger(), metrics);
         listener->start();
     }
     ~listening() override {

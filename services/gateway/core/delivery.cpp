@@ -34,10 +34,12 @@ result<located> decide(const viewer& v, const playback_info* info, const media_p
     }
     if (path.kind == object_kind::master) {
         return located{
-            master_text{write_master(allowed_renditions(info->renditions, v.max_height))}};
+            master_text{write_master(allowed_renditions(info->renditions, v.max_height))},
+            false,
+            {}};
     }
     if (path.kind == object_kind::thumbnail) {
-        return located{stored_object{info->prefix + file_name(path)}};
+        return located{stored_object{info->prefix + file_name(path)}, false, {}};
     }
     const auto wanted = std::ranges::find(info->renditions, path.rendition, &rendition::name);
     if (wanted == info->renditions.end() ||
@@ -50,7 +52,7 @@ result<located> decide(const viewer& v, const playback_info* info, const media_p
         return fail(errc::permission_denied, "rendition_not_granted",
                     "the grant does not include this rendition");
     }
-    return located{stored_object{info->prefix + file_name(path)}};
+    return located{stored_object{info->prefix + file_name(path)}, false, {}};
 }
 
 }  // namespace
@@ -65,6 +67,7 @@ task<result<located>> delivery::locate(viewer v, std::string video_id, media_pat
         if (decision || found->current || current) {
             if (decision) {
                 decision->stale = found->stale;
+                decision->basis = found->info;
             }
             co_return decision;
         }

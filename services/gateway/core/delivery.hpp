@@ -4,6 +4,7 @@
 #include "services/gateway/core/media_path.hpp"
 #include "services/gateway/core/playback_cache.hpp"
 
+#include <memory>
 #include <string>
 #include <variant>
 
@@ -27,6 +28,7 @@ struct stored_object {
 struct located {
     std::variant<master_text, stored_object> what;
     bool stale = false;  // decided on what metadata said before it went away
+    std::shared_ptr<const playback_info> basis;
 };
 
 class delivery {
@@ -38,6 +40,11 @@ class delivery {
     // remembered answer may allow, never refuse: before a refusal metadata is asked, so that a
     // video is there for viewers as soon as its owner says so.
     task<result<located>> locate(viewer v, std::string video_id, media_path path);
+    // Whether a decision on this basis would still be made: no change was heard of meanwhile.
+    bool still_stands(const std::string& video_id,
+                      const std::shared_ptr<const playback_info>& basis) const {
+        return cache_.holds(video_id, basis);
+    }
 
  private:
     playback_cache& cache_;

@@ -190,6 +190,12 @@ void playback_cache::all_changed() {
     questions_.clear();
 }
 
+bool playback_cache::holds(const std::string& video_id,
+                           const std::shared_ptr<const playback_info>& info) const {
+    const auto found = entries_.find(video_id);
+    return found != entries_.end() && !found->second.doubted && found->second.info == info;
+}
+
 playback_cache::entry* playback_cache::known(const std::string& video_id, milliseconds age_max) {
     const auto found = entries_.find(video_id);
     if (found == entries_.end()) {

@@ -48,6 +48,8 @@ class playback_cache {
     // Any video may have changed: what is known is asked for again before it is used, and stands
     // only while the source is away.
     void all_changed();
+    // Whether this is still what is known of the video: nobody has told of a change since.
+    bool holds(const std::string& video_id, const std::shared_ptr<const playback_info>& info) const;
     task<> stop();
 
  private:

@@ -11,6 +11,9 @@ namespace {
 constexpr seconds master_lifetime{10};
 constexpr seconds thumbnail_lifetime{86'400};
 constexpr seconds year{31'536'000};
+// A cache that is purged may have it as long as it likes; this bounds what a lost purge costs.
+constexpr seconds shared_master_lifetime{300};
+constexpr seconds missing_lifetime{2};
 
 seconds lifetime(object_kind k) {
     switch (k) {
@@ -51,6 +54,19 @@ std::string cache_control(object_kind k, std::optional<seconds> left) {
         value += ", immutable";
     }
     return value;
+}
+
+cache_advice advice_for(object_kind k, bool has_grant, bool found) {
+    cache_advice a;
+    a.viewers = has_grant ? "signed" : "public";
+    a.shared = !found ? missing_lifetime : k == object_kind::master ? shared_master_lifetime : year;
+    a.browser = found ? lifetime(k) : seconds(0);
+    return a;
+}
+
+std::string cache_advice::text() const {
+    return "class=" + std::string(viewers) + "; ttl=" + std::to_string(shared.count()) +
+           "; age=" + std::to_string(browser.count());
 }
 
 }  // namespace vora::gateway

@@ -47,6 +47,7 @@ struct play_handler::target {
     permission allowed;
     std::string video_id;
     media_path path;
+    std::shared_ptr<const playback_info> basis = nullptr;  // of the decision to serve it
 };
 
 // One request's place among those served at once, held until its last byte is sent.
@@ -175,9 +176,25 @@ task<net::response> play_handler::get(net::request& r) {
     target t{*permitted, std::string(r.param("video_id")), *path};
     auto answer = co_await serve(r, t);
     open_to_all_origins(answer);
+    if (advise_) {
+        advise(answer, t);
+    }
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
     meters_.answered(t.path.kind, answer.status, took.count());
     co_return answer;
+}
+
+// Without advice the cache keeps nothing: errors, and what was decided before a change and is only
+// now on its way. A purge for that change may have passed already.
+void play_handler::advise(net::response& answer, const target& t) const {
+    const bool found = answer.status == 200;
+    if ((!found && answer.status != 404) ||
+        (found && !delivery_.still_stands(t.video_id, t.basis))) {
+        return;
+    }
+    answer.headers.set("Vora-Cache",
+                       advice_for(t.path.kind, t.allowed.who.has_grant, found).text());
+    answer.headers.set("xkey", "v:" + t.video_id + " vora");
 }
 
 task<net::response> play_handler::serve(net::request& r, target& t) {
@@ -203,6 +220,7 @@ task<net::response> play_handler::serve(net::request& r, target& t) {
     if (found->stale) {
         meters_.stale.add();
     }
+    t.basis = found->basis;
     if (auto* master = std::get_if<master_text>(&found->what)) {
         co_return serve_master(r, t, std::move(master->text));
     }

@@ -26,6 +26,8 @@ class play_handler {
     ~play_handler();
     play_handler(const play_handler&) = delete;
 
+    // From now on each answer also says what a shared cache in front may do with it.
+    void advise_shared_cache() { advise_ = true; }
     // Everything under /play: every answer, refusals included, can be read by a page of any origin.
     net::router routes();
 
@@ -42,6 +44,7 @@ class play_handler {
     task<net::response> serve_open(const net::request& r, const target& t, const conditions& c,
                                    std::unique_ptr<object_reader> object, slot s);
     task<result<blob::object_info>> facts_of(std::string key);
+    void advise(net::response& answer, const target& t) const;
     net::response serve_master(const net::request& r, const target& t, std::string text);
     net::response store_failure(const net::request& r, const target& t, const std::string& key,
                                 const error& e);
@@ -58,6 +61,7 @@ class play_handler {
     play_meters& meters_;
     std::size_t answers_ = 0;
     std::size_t answers_max_;
+    bool advise_ = false;
 };
 
 }  // namespace vora::gateway

@@ -1,6 +1,7 @@
 #include "libs/base/async.hpp"
 
 #include "libs/base/assert.hpp"
+#include "libs/base/post.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -195,6 +196,10 @@ task<bool> wake_signal::wait(std::chrono::milliseconds limit) {
         }
     }
     co_return std::exchange(state_->notified, false);
+}
+
+void post_to(const executor& ex, std::function<void()> f) {
+    boost::asio::post(ex, std::move(f));
 }
 
 }  // namespace vora

@@ -301,10 +301,25 @@ result<void> schema::load(const std::string& toml_path, const char* const* envir
     return {};
 }
 
+namespace {
+
+// "scheme://user:password@host" -> "scheme://user:***@host", whatever the key.
+std::string without_password(std::string text) {
+    const auto scheme = text.find("://");
+    const auto at = text.rfind('@');
+    if (scheme == std::string::npos || at == std::string::npos) {
+        return text;
+    }
+    const auto colon = text.find(':', scheme + 3);
+    return colon < at ? text.replace(colon + 1, at - colon - 1, "***") : text;
+}
+
+}  // namespace
+
 std::vector<schema::entry> schema::entries() const {
     std::vector<entry> out;
     for (const auto& [key, b] : bindings_) {
-        out.push_back({key, b.secret ? "***" : b.get(), b.source, b.help});
+        out.push_back({key, b.secret ? "***" : without_password(b.get()), b.source, b.help});
     }
     return out;
 }

@@ -93,5 +93,21 @@ TEST_F(config_test, everything_that_is_wrong_is_told_with_its_place) {
     EXPECT_EQ(values.expiry, std::chrono::seconds(5)) << "what is right counts";
 }
 
+TEST_F(config_test, the_password_in_a_url_is_not_shown) {
+    for (const auto& [value, shown] : std::vector<std::pair<std::string, std::string>>{
+             {"postgresql://u:secret@host:1/db", "postgresql://u:***@host:1/db"},
+             {"postgresql://u:se@cret@host/db", "postgresql://u:***@host/db"},
+             {"postgresql://u@host:1/db", "postgresql://u@host:1/db"},
+             {"http://host:80/a", "http://host:80/a"},
+             {"original.mp4", "original.mp4"}}) {
+        ASSERT_TRUE(s.set("upload.object_name", value, "flag"));
+        for (const auto& e : s.entries()) {
+            if (e.key == "upload.object_name") {
+                EXPECT_EQ(e.value, shown);
+            }
+        }
+    }
+}
+
 }  // namespace
 }  // namespace vora::config

@@ -2,7 +2,7 @@
 
 #include "services/metadata/adapters/background.hpp"
 #include "services/metadata/adapters/durable_workflow_engine.hpp"
-#include "services/metadata/adapters/sqlite_video_repository.hpp"
+#include "services/metadata/adapters/repository_by_url.hpp"
 #include "services/metadata/adapters/upload_service_client.hpp"
 #include "services/metadata/core/retry.hpp"
 #include "services/metadata/handlers/activities.hpp"
@@ -19,12 +19,14 @@ namespace vora::metadata {
 
 namespace {
 
-std::string path_of(const config& c) {
-    auto path = sqlite_path(c.database);
-    if (!path) {
-        throw std::runtime_error("metadata.database: " + path.error().detail);
+std::unique_ptr<sql_video_repository> repository_of(const config& c, executor ex,
+                                                    blocking_pool& pool) {
+    auto made = make_repository(std::move(ex), pool, c.database,
+                                static_cast<std::size_t>(c.database_connections));
+    if (!made) {
+        throw std::runtime_error("metadata.database: " + made.error().detail);
     }
-    return *path;
+    return std::move(*made);
 }
 
 background_options background_options_of(const config& c) {
@@ -70,7 +72,8 @@ struct app::state {
           const obs::logger& log, obs::metrics& metrics, const config& c)
         : keys(std::move(grants)),
           http(ex),
-          repository(pool, path_of(c)),
+          store(repository_of(c, ex, pool)),
+          repository(*store),
           feed(ex),
           uploads(http, {c.upload_internal_url, c.internal_secret}),
           workflows(engine, {c.duration_max_s, c.pixels_max, c.cpu_factor_max, c.retry_budget_s}),
@@ -97,11 +100,13 @@ struct app::state {
           grpc(ex, pool, grpc_options(c), {calls.service()}, log, metrics),
           worker(ex, source, make_activities(runs, log, metrics), worker_options(), log) {
         repository.on_updated([this](const video_id& id) { feed.publish(id); });
+        repository.on_missed([this] { feed.forget(); });
     }
 
     auth::grant_keys keys;
     net::client http;
-    sqlite_video_repository repository;
+    std::unique_ptr<sql_video_repository> store;
+    sql_video_repository& repository;
     change_feed feed;
     upload_service_client uploads;
     durable_workflow_engine workflows;

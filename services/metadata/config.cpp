@@ -3,7 +3,10 @@
 namespace vora::metadata {
 
 void config::bind(vora::config::schema& schema) {
-    schema.add("metadata.database", &database, "where videos are kept: sqlite:PATH");
+    schema.add("metadata.database", &database,
+               "where videos are kept: sqlite:PATH or postgresql://USER:PASSWORD@HOST:PORT/DB");
+    schema.add("metadata.database_connections", &database_connections,
+               "connections to PostgreSQL, and one that listens", 1);
     schema.add("metadata.upload_grant_ttl_s", &upload_grant_ttl,
                "how long a new video waits for its upload to begin");
     schema.add("metadata.settle_interval_s", &settle_interval,

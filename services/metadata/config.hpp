@@ -11,6 +11,7 @@ namespace vora::metadata {
 
 struct config {
     std::string database = "sqlite:metadata.db";
+    std::int64_t database_connections = 8;  // of PostgreSQL
 
     // Told to every run.
     std::int64_t duration_max_s = 12 * 3600;

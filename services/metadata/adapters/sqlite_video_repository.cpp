@@ -1,6 +1,8 @@
 #include "services/metadata/adapters/sqlite_video_repository.hpp"
 
-#include "services/metadata/adapters/sqlite_transaction.hpp"
+#include "services/metadata/adapters/sql_transaction.hpp"
+#include "services/metadata/adapters/sqlite_connection.hpp"
+#include "services/metadata/adapters/sqlite_session.hpp"
 
 #include <sqlite3.h>
 
@@ -59,97 +61,36 @@ bool is_lock(const error& e) {
     return is_away(e) && e.detail == sqlite3_errstr(SQLITE_BUSY);
 }
 
-constexpr const char* uploads_of_sql =
-    "SELECT upload_id, video_id, state, updated_at FROM Uploads WHERE video_id = ? LIMIT 1000";
-
-constexpr const char* in_state_sql =
-    "SELECT " VORA_VIDEO_COLUMNS
-    ", EXISTS (SELECT 1 FROM Outbox o WHERE o.video_id = Videos.id"
-    " AND o.generation = Videos.generation AND o.step = 1 AND o.sent_at IS NULL)"
-    " FROM Videos WHERE state = ? AND deleting_at IS NULL AND id > ? ORDER BY id LIMIT ?";
-
-constexpr const char* in_deletion_sql =
-    "SELECT " VORA_VIDEO_COLUMNS
-    ", EXISTS (SELECT 1 FROM Outbox o WHERE o.video_id = Videos.id"
-    " AND o.generation = Videos.generation AND o.step = 2 AND o.sent_at IS NULL)"
-    " FROM Videos WHERE deleting_at IS NOT NULL AND deleted_at IS NULL AND id > ?"
-    " ORDER BY id LIMIT ?";
-
-constexpr const char* removable_uploads_sql =
-    "SELECT u.upload_id, u.video_id, u.state, u.updated_at FROM Uploads u"
-    " JOIN Videos v ON v.id = u.video_id"
-    " WHERE u.state = 'surplus' OR (u.state = 'finished' AND v.settled_at <= ?)"
-    " ORDER BY u.updated_at LIMIT ?";
-
-constexpr const char* outbox_view_sql =
-    "SELECT count(*), min(created_at) FROM Outbox WHERE sent_at IS NULL";
-
-std::string list_sql(const list_query& q) {
-    std::string sql = "SELECT " VORA_VIDEO_COLUMNS " FROM Videos WHERE deleting_at IS NULL";
-    if (q.owner) {
-        sql += " AND owner = ?";
-    }
-    if (q.state) {
-        sql += " AND state = ?";
-    }
-    if (q.after) {
-        sql += " AND (created_at, id) < (?, ?)";
-    }
-    return sql + " ORDER BY created_at DESC, id DESC LIMIT ?";
-}
-
-std::vector<video> select_videos(SQLite::Database& db, const list_query& query) {
-    SQLite::Statement q(db, list_sql(query));
-    int next = 1;
-    if (query.owner) {
-        q.bind(next++, *query.owner);
-    }
-    if (query.state) {
-        q.bind(next++, std::string(to_string(*query.state)));
-    }
-    if (query.after) {
-        q.bind(next++, to_unix_ms(query.after->created_at));
-        q.bind(next++, query.after->id.value);
-    }
-    q.bind(next, static_cast<std::int64_t>(query.count_max));
-    std::vector<video> rows;
-    while (q.executeStep()) {
-        rows.push_back(read_video(q));
-    }
-    return rows;
-}
-
-std::vector<upload_record> read_uploads(SQLite::Statement& q) {
-    std::vector<upload_record> rows;
-    while (q.executeStep()) {
-        rows.push_back(read_upload(q));
-    }
-    return rows;
-}
-
-std::vector<unsettled_video> read_unsettled(SQLite::Statement& q) {
-    std::vector<unsettled_video> rows;
-    while (q.executeStep()) {
-        rows.push_back({read_video(q), q.getColumn(video_column_count).getInt() != 0});
-    }
-    return rows;
-}
-
 time_point deadline() {
     return std::chrono::steady_clock::now() + patience;
 }
 
 result<void> run_transaction(SQLite::Database& db, const video_repository::transaction_body& body,
                              std::vector<video_id>& updated) {
+    SQLite::Transaction transaction(db, SQLite::TransactionBehavior::IMMEDIATE);
+    sqlite_session session(db);
+    sql_transaction t(session);
+    // The destructor rolls back.
+    if (auto r = body(t); !r) {
+        return r;
+    }
+    if (t.trouble()) {
+        return fail(t.trouble()->what_failed);
+    }
+    updated = t.updated();
+    transaction.commit();
+    return {};
+}
+
+// What SQLite throws becomes an error, and what the sessions throw.
+template <class F>
+result<void> caught(F f) {
     return guarded([&]() -> result<void> {
-        SQLite::Transaction transaction(db, SQLite::TransactionBehavior::IMMEDIATE);
-        sqlite_transaction t(db);
-        if (auto r = body(t); !r) {
-            return r;  // the destructor rolls back
+        try {
+            return f();
+        } catch (const SQLite::Exception& e) {
+            return fail(to_error(e));
         }
-        updated = t.updated();
-        transaction.commit();
-        return {};
     });
 }
 
@@ -159,19 +100,18 @@ struct sqlite_video_repository::state {
     state(blocking_pool& r, std::string path) : readers(r) { options.path = std::move(path); }
 
     // On a thread of the pool; the call began `patience` before its deadline.
-    template <class F>
-    auto read(time_point deadline, F f) -> decltype(f(std::declval<SQLite::Database&>())) {
-        using R = decltype(f(std::declval<SQLite::Database&>()));
+    result<void> read(time_point deadline, const std::function<void(sql_session&)>& f) {
         const auto wait_ms = reading.wait_for(deadline);
         if (!wait_ms) {
             return still_locked();
         }
-        auto done = guarded([&]() -> R {
+        auto done = caught([&]() -> result<void> {
             auto connection = borrow(*wait_ms);
-            auto r = f(connection->db());
+            sqlite_session session(connection->db());
+            f(session);
             // Only a connection that worked goes back; a broken one is opened anew next time.
             give_back(std::move(connection));
-            return r;
+            return {};
         });
         reading.note(!done && is_lock(done.error()));
         return done;
@@ -184,7 +124,7 @@ struct sqlite_video_repository::state {
         if (!wait_ms) {
             return still_locked();
         }
-        auto done = guarded([&]() -> result<void> {
+        auto done = caught([&]() -> result<void> {
             if (!writer) {
                 sqlite_options o = options;
                 o.busy_timeout_ms = *wait_ms;
@@ -229,7 +169,6 @@ struct sqlite_video_repository::state {
     std::size_t waiting = 0;                    // used by the loop only
     lock_memory reading;
     lock_memory writing;
-    std::function<void(const video_id&)> on_updated;
 };
 
 sqlite_video_repository::sqlite_video_repository(blocking_pool& readers, std::string path)
@@ -238,7 +177,7 @@ sqlite_video_repository::sqlite_video_repository(blocking_pool& readers, std::st
 sqlite_video_repository::~sqlite_video_repository() = default;
 
 result<void> sqlite_video_repository::open() {
-    return guarded([&]() -> result<void> {
+    return caught([&]() -> result<void> {
         state_->writer = std::make_unique<sqlite_connection>(state_->options, true);
         std::error_code ignored;  // a file system without modes is no reason to refuse
         std::filesystem::permissions(
@@ -246,10 +185,6 @@ result<void> sqlite_video_repository::open() {
             std::filesystem::perms::owner_read | std::filesystem::perms::owner_write, ignored);
         return migrate(state_->writer->db());
     });
-}
-
-void sqlite_video_repository::on_updated(std::function<void(const video_id&)> f) {
-    state_->on_updated = std::move(f);
 }
 
 task<result<void>> sqlite_video_repository::in_transaction(transaction_body body) {
@@ -268,128 +203,14 @@ task<result<void>> sqlite_video_repository::in_transaction(transaction_body body
         return s->write(until, b, *updated);
     });
     for (const auto& id : *updated) {
-        if (s->on_updated) {
-            s->on_updated(id);
-        }
+        tell_updated(id);
     }
     co_return done;
 }
 
-task<result<std::optional<video>>> sqlite_video_repository::find(video_id id) {
-    auto r = co_await state_->readers.run([s = state_, until = deadline(), id = std::move(id)] {
-        return s->read(until, [&](SQLite::Database& db) -> result<std::optional<video>> {
-            return select_video(db, id);
-        });
-    });
-    co_return r;
-}
-
-task<result<std::vector<video>>> sqlite_video_repository::list(list_query q) {
-    auto r = co_await state_->readers.run([s = state_, until = deadline(), q = std::move(q)] {
-        return s->read(until, [&](SQLite::Database& db) -> result<std::vector<video>> {
-            return select_videos(db, q);
-        });
-    });
-    co_return r;
-}
-
-task<result<std::optional<upload_record>>> sqlite_video_repository::find_upload(upload_id id) {
-    auto r = co_await state_->readers.run([s = state_, until = deadline(), id = std::move(id)] {
-        return s->read(until, [&](SQLite::Database& db) -> result<std::optional<upload_record>> {
-            return select_upload(db, id);
-        });
-    });
-    co_return r;
-}
-
-task<result<std::vector<upload_record>>> sqlite_video_repository::uploads_of(video_id id) {
-    auto r = co_await state_->readers.run([s = state_, until = deadline(), id = std::move(id)] {
-        return s->read(until, [&](SQLite::Database& db) -> result<std::vector<upload_record>> {
-            SQLite::Statement q(db, uploads_of_sql);
-            q.bind(1, id.value);
-            return read_uploads(q);
-        });
-    });
-    co_return r;
-}
-
-task<result<std::vector<unsettled_video>>> sqlite_video_repository::in_state(
-    video_state wanted, video_id after, std::size_t count_max) {
-    auto r = co_await state_->readers.run([s = state_, until = deadline(), wanted,
-                                           after = std::move(after), count_max] {
-        return s->read(until, [&](SQLite::Database& db) -> result<std::vector<unsettled_video>> {
-            SQLite::Statement q(db, in_state_sql);
-            q.bind(1, std::string(to_string(wanted)));
-            q.bind(2, after.value);
-            q.bind(3, static_cast<std::int64_t>(count_max));
-            return read_unsettled(q);
-        });
-    });
-    co_return r;
-}
-
-task<result<std::vector<unsettled_video>>> sqlite_video_repository::in_deletion(
-    video_id after, std::size_t count_max) {
-    auto r = co_await state_->readers.run([s = state_, until = deadline(), after = std::move(after),
-                                           count_max] {
-        return s->read(until, [&](SQLite::Database& db) -> result<std::vector<unsettled_video>> {
-            SQLite::Statement q(db, in_deletion_sql);
-            q.bind(1, after.value);
-            q.bind(2, static_cast<std::int64_t>(count_max));
-            return read_unsettled(q);
-        });
-    });
-    co_return r;
-}
-
-task<result<std::optional<kept_answer>>> sqlite_video_repository::find_answer(answer_key k,
-                                                                              timestamp now) {
-    auto r = co_await state_->readers.run([s = state_, until = deadline(), k = std::move(k), now] {
-        return s->read(until, [&](SQLite::Database& db) -> result<std::optional<kept_answer>> {
-            return select_answer(db, k, now);
-        });
-    });
-    co_return r;
-}
-
-task<result<std::vector<upload_record>>> sqlite_video_repository::removable_uploads(
-    timestamp settled_before, std::size_t count_max) {
-    auto r =
-        co_await state_->readers.run([s = state_, until = deadline(), settled_before, count_max] {
-            return s->read(until, [&](SQLite::Database& db) -> result<std::vector<upload_record>> {
-                SQLite::Statement q(db, removable_uploads_sql);
-                q.bind(1, to_unix_ms(settled_before));
-                q.bind(2, static_cast<std::int64_t>(count_max));
-                return read_uploads(q);
-            });
-        });
-    co_return r;
-}
-
-task<result<outbox_view>> sqlite_video_repository::outbox() {
-    auto r = co_await state_->readers.run([s = state_, until = deadline()] {
-        return s->read(until, [](SQLite::Database& db) -> result<outbox_view> {
-            SQLite::Statement q(db, outbox_view_sql);
-            q.executeStep();
-            outbox_view view;
-            view.pending = q.getColumn(0).getInt64();
-            if (const auto oldest = q.getColumn(1); !oldest.isNull()) {
-                view.oldest = from_unix_ms(oldest.getInt64());
-            }
-            return view;
-        });
-    });
-    co_return r;
-}
-
-task<result<void>> sqlite_video_repository::ping() {
-    auto r = co_await state_->readers.run([s = state_, until = deadline()] {
-        return s->read(until, [](SQLite::Database& db) -> result<void> {
-            SQLite::Statement q(db, "SELECT version FROM schema_version");
-            q.executeStep();
-            return {};
-        });
-    });
+task<result<void>> sqlite_video_repository::read(reading f) {
+    auto r = co_await state_->readers.run(
+        [s = state_, until = deadline(), f = std::move(f)] { return s->read(until, f); });
     co_return r;
 }
 
@@ -397,8 +218,7 @@ result<std::string> sqlite_path(const std::string& url) {
     constexpr std::string_view scheme = "sqlite:";
     if (!url.starts_with(scheme) || url.size() == scheme.size() ||
         url.starts_with("sqlite::memory")) {
-        return fail(errc::invalid_argument, "bad_database_url",
-                    "expected \"sqlite:PATH\", not \"" + url + "\"");
+        return fail(errc::invalid_argument, "bad_database_url", "expected \"sqlite:PATH\"");
     }
     return url.substr(scheme.size());
 }

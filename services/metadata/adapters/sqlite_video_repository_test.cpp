@@ -1,5 +1,6 @@
 #include "services/metadata/adapters/sqlite_video_repository.hpp"
 
+#include "services/metadata/testing/video_repository_contract.hpp"
 #include "services/metadata/testing/world.hpp"
 
 #include <gtest/gtest.h>
@@ -7,10 +8,27 @@
 #include <sys/stat.h>
 
 #include <csignal>
-#include <set>
 
 namespace vora::metadata {
 namespace {
+
+struct sqlite_store {
+    static constexpr bool has_replicas = false;  // one process has the file
+
+    sqlite_store(vora::executor, blocking_pool& p) : pool(p) {}
+    std::unique_ptr<sql_video_repository> open() const {
+        auto made = std::make_unique<sqlite_video_repository>(pool, directory.path / "metadata.db");
+        if (auto r = made->open(); !r) {
+            throw std::runtime_error(r.error().detail);
+        }
+        return made;
+    }
+    temporary_directory directory;
+    blocking_pool& pool;
+};
+
+using sqlite = ::testing::Types<sqlite_store>;
+INSTANTIATE_TYPED_TEST_SUITE_P(sqlite, video_repository_contract, sqlite);
 
 struct sqlite_repository : testing::Test {
     world w;
@@ -27,63 +45,6 @@ struct sqlite_repository : testing::Test {
         return v;
     }
 };
-
-TEST_F(sqlite_repository, a_video_comes_back_with_every_field) {
-    auto v = put(some_video());
-    v.version = 2;
-    v.state = video_state::ready;
-    v.source = upload_id{"u1"};
-    v.playable_at = w.clock.now() + 1s;
-    v.settled_at = w.clock.now() + 2s;
-    v.duration_s = 12.5;
-    v.width = 1920;
-    v.height = 1080;
-    v.renditions = {{"1080p", 1920, 1080, 5'000'000, 4'000'000, "avc1.640028,mp4a.40.2", 29.97, 300,
-                     3, 7'000'000}};
-    v.input_report = {{"truncated", "the end is missing: \"\xE9\x9B\xAA\""}};
-    v.failure = video_failure{"internal_error", "x"};
-    v.deleting_at = w.clock.now() + 3s;
-    v.deleted_at = w.clock.now() + 4s;
-    ASSERT_TRUE(change([&](video_transaction& t) { return t.update(v); }));
-    EXPECT_EQ(w.stored(v.id), v);
-}
-
-TEST_F(sqlite_repository, a_transaction_that_fails_leaves_no_trace) {
-    const auto v = some_video();
-    const auto r = change([&](video_transaction& t) -> result<void> {
-        EXPECT_TRUE(t.insert(v));
-        EXPECT_TRUE(t.put_upload({upload_id{"u"}, v.id, upload_status::open, v.created_at}));
-        return fail(errc::aborted, "changed_my_mind");
-    });
-    ASSERT_FALSE(r);
-    EXPECT_EQ(r.error().reason, "changed_my_mind");
-    EXPECT_FALSE(w.run(w.repository.find(v.id)).value());
-    EXPECT_EQ(w.count("SELECT count(*) FROM Uploads"), 0);
-}
-
-TEST_F(sqlite_repository, of_two_changes_from_one_version_the_second_is_refused) {
-    auto v = put(some_video());
-    v.version = 2;
-    v.title = "first";
-    ASSERT_TRUE(change([&](video_transaction& t) { return t.update(v); }));
-    v.title = "second";
-    const auto r = change([&](video_transaction& t) { return t.update(v); });
-    ASSERT_FALSE(r);
-    EXPECT_EQ(r.error().reason, "lost_race");
-    EXPECT_EQ(w.stored(v.id).title, "first");
-}
-
-TEST_F(sqlite_repository, the_same_id_or_the_same_message_twice_is_refused) {
-    const auto v = put(some_video());
-    EXPECT_EQ(change([&](video_transaction& t) { return t.insert(v); }).error().reason,
-              "video_exists");
-    outbox_message m;
-    m.video = v.id;
-    m.created_at = w.clock.now();
-    ASSERT_TRUE(change([&](video_transaction& t) { return t.add_outbox(m); }));
-    EXPECT_EQ(change([&](video_transaction& t) { return t.add_outbox(m); }).error().reason,
-              "outbox_exists");
-}
 
 TEST_F(sqlite_repository, commits_are_synchronous_and_foreign_keys_are_kept) {
     SQLite::Database db(w.database, SQLite::OPEN_READONLY);
@@ -201,113 +162,6 @@ TEST_F(sqlite_repository, only_a_path_is_a_database_url) {
     for (const auto* bad : {"", "sqlite:", "/a/b.db", "postgresql://x", "sqlite::memory:"}) {
         EXPECT_FALSE(sqlite_path(bad)) << bad;
     }
-}
-
-TEST_F(sqlite_repository, a_list_is_paged_newest_first_and_ties_are_ordered) {
-    std::set<std::string> all;
-    for (int i = 0; i < 10; ++i) {
-        all.insert(put(some_video(i < 5 ? 0ms : 1'000ms)).id.value);
-    }
-    list_query q;
-    q.count_max = 3;
-    std::set<std::string> seen;
-    std::optional<video> last;
-    for (;;) {
-        const auto page = w.run(w.repository.list(q)).value();
-        if (page.empty()) {
-            break;
-        }
-        for (const auto& v : page) {
-            EXPECT_TRUE(seen.insert(v.id.value).second) << "shown twice";
-            EXPECT_TRUE(!last || v.created_at < last->created_at ||
-                        (v.created_at == last->created_at && v.id < last->id));
-            last = v;
-        }
-        q.after = list_position{last->created_at, last->id};
-        put(some_video(-1'000ms));  // newer ones come meanwhile
-    }
-    EXPECT_EQ(seen, all);
-}
-
-TEST_F(sqlite_repository, a_list_shows_its_owner_and_state_and_nothing_deleted) {
-    const auto mine = put(some_video());
-    auto other = some_video();
-    other.owner = "bert";
-    put(other);
-    auto gone = some_video();
-    gone.deleting_at = w.clock.now();
-    put(gone);
-    list_query q;
-    EXPECT_EQ(w.run(w.repository.list(q)).value().size(), 2u);
-    q.owner = "anna";
-    const auto of_anna = w.run(w.repository.list(q)).value();
-    ASSERT_EQ(of_anna.size(), 1u);
-    EXPECT_EQ(of_anna[0].id, mine.id);
-    q.state = video_state::ready;
-    EXPECT_TRUE(w.run(w.repository.list(q)).value().empty());
-}
-
-TEST_F(sqlite_repository, a_claim_lasts_until_its_end_or_its_release) {
-    const auto v = put(some_video());
-    outbox_message m;
-    m.video = v.id;
-    m.source_key = "u1/original.mp4";
-    m.source_bytes = 1LL << 40;
-    m.created_at = w.clock.now();
-    ASSERT_TRUE(change([&](video_transaction& t) { return t.add_outbox(m); }));
-    const auto claim = [&] {
-        const auto now = w.clock.now();
-        return w
-            .run(transact<std::vector<outbox_message>>(
-                w.repository,
-                [now](video_transaction& t) { return t.claim_outbox(now, now + 10s, 5); }))
-            .value();
-    };
-    const auto first = claim();
-    ASSERT_EQ(first.size(), 1u);
-    EXPECT_EQ(first[0].source_key, m.source_key);
-    EXPECT_EQ(first[0].source_bytes, m.source_bytes);
-    EXPECT_TRUE(claim().empty()) << "it is somebody's";
-    w.clock.advance(10s);
-    EXPECT_EQ(claim().size(), 1u) << "the lease has run out";
-    ASSERT_TRUE(change([&](video_transaction& t) { return t.release_outbox(m); }));
-    EXPECT_EQ(claim().size(), 1u) << "it was given back";
-    ASSERT_TRUE(change([&](video_transaction& t) { return t.release_all_claims(); }));
-    EXPECT_EQ(claim().size(), 1u);
-    ASSERT_TRUE(change([&](video_transaction& t) { return t.outbox_sent(m, w.clock.now()); }));
-    w.clock.advance(1h);
-    EXPECT_TRUE(claim().empty()) << "it was sent";
-    ASSERT_TRUE(
-        change([&](video_transaction& t) { return t.forget_sent_outbox(w.clock.now(), 10); }));
-    EXPECT_EQ(w.count("SELECT count(*) FROM Outbox"), 0);
-}
-
-TEST_F(sqlite_repository, a_later_message_of_a_video_waits_for_the_earlier_one) {
-    const auto v = put(some_video());
-    outbox_message start;
-    start.video = v.id;
-    start.created_at = w.clock.now();
-    auto end = start;
-    end.kind = outbox_kind::start_delete;
-    end.created_at = w.clock.now() - 1s;  // a clock that was set back
-    ASSERT_TRUE(change([&](video_transaction& t) -> result<void> {
-        EXPECT_TRUE(t.add_outbox(end));
-        return t.add_outbox(start);
-    }));
-    const auto now = w.clock.now();
-    const auto claim = [&] {
-        return w
-            .run(transact<std::vector<outbox_message>>(
-                w.repository,
-                [now](video_transaction& t) { return t.claim_outbox(now, now + 10s, 5); }))
-            .value();
-    };
-    const auto first = claim();
-    ASSERT_EQ(first.size(), 1u);
-    EXPECT_EQ(first[0].kind, outbox_kind::start_ingest);
-    EXPECT_TRUE(claim().empty());
-    ASSERT_TRUE(change([&](video_transaction& t) { return t.outbox_sent(start, now); }));
-    EXPECT_EQ(claim().size(), 1u);
 }
 
 }  // namespace

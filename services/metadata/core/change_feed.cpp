@@ -25,6 +25,15 @@ void change_feed::publish(const video_id& id) {
     }
 }
 
+void change_feed::forget() {
+    epoch_ = random_hex(8);
+    last_ = 0;
+    kept_.clear();
+    for (auto* reader : waiting_) {
+        reader->notify();
+    }
+}
+
 change_feed::changes change_feed::since(const std::string& epoch, std::uint64_t after) const {
     const auto forgotten = last_ - kept_.size();  // number of the newest one that is not kept
     if (epoch != epoch_ || after > last_ || after < forgotten) {

@@ -23,6 +23,9 @@ class change_feed {
 
     // After the commit, before whoever asked for the change is answered.
     void publish(const video_id& id);
+    // Others may have changed videos, and nobody can say which: every reader is told that it missed
+    // something.
+    void forget();
 
     struct changes {
         std::string epoch;          // of this life of the service

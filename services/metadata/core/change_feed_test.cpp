@@ -57,6 +57,17 @@ TEST_F(feed_of_changes, a_reader_too_far_behind_has_missed_something) {
     EXPECT_EQ(text(ask(epoch, 1)), "bcdef");
 }
 
+TEST_F(feed_of_changes, after_a_gap_every_reader_has_missed_something) {
+    publish({"a"});
+    const auto before = ask("", 0);
+    feed.forget();
+    const auto after = ask(before.epoch, before.last);
+    EXPECT_TRUE(after.missed);
+    EXPECT_EQ(after.last, 0u);
+    publish({"b"});
+    EXPECT_EQ(text(ask(after.epoch, after.last)), "b");
+}
+
 TEST_F(feed_of_changes, a_reader_that_waits_is_woken_by_the_change) {
     const auto epoch = ask("", 0).epoch;
     task_group others(loop.executor());

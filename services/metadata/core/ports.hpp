@@ -125,9 +125,9 @@ class video_repository {
 
     using transaction_body = std::function<result<void>(video_transaction&)>;
     // Runs the body in one transaction: committed and durable when this returns success, rolled
-    // back when the body fails (its error is returned) or the commit does. Transactions run one
-    // after the other. The body runs on another thread and perhaps more than once: it touches only
-    // what it captured.
+    // back when the body fails (its error is returned) or the commit does. Transactions that find
+    // the same video or upload run one after the other. The body runs on another thread and perhaps
+    // more than once: it touches only what it captured.
     virtual task<result<void>> in_transaction(transaction_body body) = 0;
 
     // Deleted ones too.

@@ -1,13 +1,13 @@
 #pragma once
-// The statements of a transaction. Private to the adapter.
+// The statements of a transaction, on either database. Private to the adapters.
 
-#include "services/metadata/adapters/sqlite_rows.hpp"
+#include "services/metadata/adapters/sql_rows.hpp"
 
 namespace vora::metadata {
 
-class sqlite_transaction final : public video_transaction {
+class sql_transaction final : public video_transaction {
  public:
-    explicit sqlite_transaction(SQLite::Database& db) : db_(db) {}
+    explicit sql_transaction(sql_session& session) : session_(session) {}
 
     result<std::optional<video>> find(const video_id& id) override;
     result<void> insert(const video& v) override;
@@ -28,27 +28,19 @@ class sqlite_transaction final : public video_transaction {
 
     // Videos that update() was called for.
     const std::vector<video_id>& updated() const { return updated_; }
+    // Set once a statement could not be done: whatever the body made of it, nothing may be
+    // committed.
+    const std::optional<sql_failure>& trouble() const { return trouble_; }
 
  private:
-    SQLite::Database& db_;
+    template <class F>
+    auto attempt(F f) -> decltype(f());
+    result<void> execute(const std::string& sql, const sql_values& values);
+    result<void> insert_once(const std::string& sql, const sql_values& values, const char* reason);
+
+    sql_session& session_;
     std::vector<video_id> updated_;
+    std::optional<sql_failure> trouble_;
 };
-
-// Reads that transactions and readers share. They throw SQLite::Exception.
-std::optional<video> select_video(SQLite::Database& db, const video_id& id);
-std::optional<upload_record> select_upload(SQLite::Database& db, const upload_id& id);
-std::optional<kept_answer> select_answer(SQLite::Database& db, const answer_key& k, timestamp now);
-
-// Runs f, which returns a result; what SQLite or a damaged row throws becomes an error.
-template <class F>
-auto guarded(F f) -> decltype(f()) {
-    try {
-        return f();
-    } catch (const SQLite::Exception& e) {
-        return fail(to_error(e));
-    } catch (const std::exception& e) {
-        return fail(errc::data_loss, "database_damaged", e.what());
-    }
-}
 
 }  // namespace vora::metadata

@@ -1,4 +1,4 @@
-#include "services/metadata/adapters/sqlite_rows.hpp"
+#include "services/metadata/adapters/sql_rows.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -21,16 +21,12 @@ T require(std::optional<T> value, const char* what) {
     return *value;
 }
 
-std::optional<timestamp> time_or_null(const SQLite::Column& c) {
-    return c.isNull() ? std::nullopt : std::optional(from_unix_ms(c.getInt64()));
+std::optional<timestamp> time_or_null(const sql_row& row, std::size_t i) {
+    return row.is_null(i) ? std::nullopt : std::optional(row.time(i));
 }
 
-void bind_time(SQLite::Statement& q, int index, const std::optional<timestamp>& t) {
-    t ? q.bind(index, to_unix_ms(*t)) : q.bind(index);
-}
-
-void bind_int(SQLite::Statement& q, int index, const std::optional<int>& n) {
-    n ? q.bind(index, *n) : q.bind(index);
+sql_value int_or_null(const std::optional<int>& n) {
+    return n ? sql_value(std::int64_t{*n}) : sql_value();
 }
 
 template <class T>
@@ -57,84 +53,75 @@ std::optional<timestamp> get_time(const nlohmann::json& in, const char* name) {
     return ms ? std::optional(from_unix_ms(*ms)) : std::nullopt;
 }
 
-std::optional<int> int_or_null(const SQLite::Column& c) {
-    return c.isNull() ? std::nullopt : std::optional(c.getInt());
+std::optional<int> int_or_null(const sql_row& row, std::size_t i) {
+    return row.is_null(i) ? std::nullopt : std::optional(static_cast<int>(row.integer(i)));
 }
 
 }  // namespace
 
-video read_video(SQLite::Statement& q) {
+video read_video(const sql_row& row) {
     video v;
-    v.id = video_id{q.getColumn(0).getString()};
-    v.title = q.getColumn(1).getString();
-    v.description = q.getColumn(2).getString();
-    v.state = require(parse_video_state(q.getColumn(3).getString()), "state");
+    v.id = video_id{row.text(0)};
+    v.title = row.text(1);
+    v.description = row.text(2);
+    v.state = require(parse_video_state(row.text(3)), "state");
     // 4, manifest_url, follows from id and state; it stands there for people and other tools.
-    v.visible = require(parse_visibility(q.getColumn(5).getString()), "visibility");
-    v.owner = q.getColumn(6).getString();
-    v.generation = q.getColumn(7).getInt64();
-    v.version = q.getColumn(8).getInt64();
-    v.created_at = from_unix_ms(q.getColumn(9).getInt64());
-    v.updated_at = from_unix_ms(q.getColumn(10).getInt64());
-    v.upload_expires_at = from_unix_ms(q.getColumn(11).getInt64());
-    v.source = upload_id{q.getColumn(12).getString()};
-    v.playable_at = time_or_null(q.getColumn(13));
-    v.settled_at = time_or_null(q.getColumn(14));
-    if (const auto duration = q.getColumn(15); !duration.isNull()) {
-        v.duration_s = duration.getDouble();
+    v.visible = require(parse_visibility(row.text(5)), "visibility");
+    v.owner = row.text(6);
+    v.generation = row.integer(7);
+    v.version = row.integer(8);
+    v.created_at = row.time(9);
+    v.updated_at = row.time(10);
+    v.upload_expires_at = row.time(11);
+    v.source = upload_id{row.text_or_empty(12)};
+    v.playable_at = time_or_null(row, 13);
+    v.settled_at = time_or_null(row, 14);
+    if (!row.is_null(15)) {
+        v.duration_s = row.real(15);
     }
-    v.width = int_or_null(q.getColumn(16));
-    v.height = int_or_null(q.getColumn(17));
-    v.renditions = nlohmann::json::parse(q.getColumn(18).getString()).get<std::vector<rendition>>();
-    v.input_report = nlohmann::json::parse(q.getColumn(19).getString()).get<std::vector<finding>>();
-    if (const auto code = q.getColumn(20); !code.isNull()) {
-        v.failure = video_failure{code.getString(), q.getColumn(21).getString()};
+    v.width = int_or_null(row, 16);
+    v.height = int_or_null(row, 17);
+    v.renditions = nlohmann::json::parse(row.text(18)).get<std::vector<rendition>>();
+    v.input_report = nlohmann::json::parse(row.text(19)).get<std::vector<finding>>();
+    if (!row.is_null(20)) {
+        v.failure = video_failure{row.text(20), row.text_or_empty(21)};
     }
-    v.deleting_at = time_or_null(q.getColumn(22));
-    v.deleted_at = time_or_null(q.getColumn(23));
-    v.delete_attempt = q.getColumn(24).getInt64();
+    v.deleting_at = time_or_null(row, 22);
+    v.deleted_at = time_or_null(row, 23);
+    v.delete_attempt = row.integer(24);
     return v;
 }
 
-void bind_video(SQLite::Statement& q, const video& v) {
-    q.bind(1, v.id.value);
-    q.bind(2, v.title);
-    q.bind(3, v.description);
-    q.bind(4, std::string(to_string(v.state)));
+sql_values values_of(const video& v) {
+    sql_value manifest;
     if (is_playable(v)) {
-        q.bind(5, output_prefix(v.id, v.generation) + "master.m3u8");
-    } else {
-        q.bind(5);
+        manifest = output_prefix(v.id, v.generation) + "master.m3u8";
     }
-    q.bind(6, std::string(to_string(v.visible)));
-    q.bind(7, v.owner);
-    q.bind(8, v.generation);
-    q.bind(9, v.version);
-    q.bind(10, to_unix_ms(v.created_at));
-    q.bind(11, to_unix_ms(v.updated_at));
-    q.bind(12, to_unix_ms(v.upload_expires_at));
-    if (v.source.empty()) {
-        q.bind(13);
-    } else {
-        q.bind(13, v.source.value);
-    }
-    bind_time(q, 14, v.playable_at);
-    bind_time(q, 15, v.settled_at);
-    v.duration_s ? q.bind(16, *v.duration_s) : q.bind(16);
-    bind_int(q, 17, v.width);
-    bind_int(q, 18, v.height);
-    q.bind(19, nlohmann::json(v.renditions).dump());
-    q.bind(20, nlohmann::json(v.input_report).dump());
-    if (v.failure) {
-        q.bind(21, v.failure->code);
-        q.bind(22, v.failure->detail);
-    } else {
-        q.bind(21);
-        q.bind(22);
-    }
-    bind_time(q, 23, v.deleting_at);
-    bind_time(q, 24, v.deleted_at);
-    q.bind(25, v.delete_attempt);
+    return {v.id.value,
+            v.title,
+            v.description,
+            std::string(to_string(v.state)),
+            std::move(manifest),
+            std::string(to_string(v.visible)),
+            v.owner,
+            v.generation,
+            v.version,
+            sql_time(v.created_at),
+            sql_time(v.updated_at),
+            sql_time(v.upload_expires_at),
+            v.source.empty() ? sql_value() : sql_value(v.source.value),
+            sql_time(v.playable_at),
+            sql_time(v.settled_at),
+            v.duration_s ? sql_value(*v.duration_s) : sql_value(),
+            int_or_null(v.width),
+            int_or_null(v.height),
+            nlohmann::json(v.renditions).dump(),
+            nlohmann::json(v.input_report).dump(),
+            v.failure ? sql_value(v.failure->code) : sql_value(),
+            v.failure ? sql_value(v.failure->detail) : sql_value(),
+            sql_time(v.deleting_at),
+            sql_time(v.deleted_at),
+            v.delete_attempt};
 }
 
 std::string snapshot_of(const video& v) {
@@ -193,12 +180,12 @@ video read_snapshot(const std::string& text) {
     return v;
 }
 
-upload_record read_upload(SQLite::Statement& q) {
+upload_record read_upload(const sql_row& row) {
     upload_record u;
-    u.id = upload_id{q.getColumn(0).getString()};
-    u.video = video_id{q.getColumn(1).getString()};
-    u.status = require(parse_upload_status(q.getColumn(2).getString()), "upload state");
-    u.updated_at = from_unix_ms(q.getColumn(3).getInt64());
+    u.id = upload_id{row.text(0)};
+    u.video = video_id{row.text(1)};
+    u.status = require(parse_upload_status(row.text(2)), "upload state");
+    u.updated_at = row.time(3);
     return u;
 }
 

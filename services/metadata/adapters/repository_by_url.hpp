@@ -1,0 +1,18 @@
+#pragma once
+// The one place where a URL becomes a repository: "sqlite:PATH" or "postgresql://...".
+
+#include "libs/base/async.hpp"
+#include "services/metadata/adapters/sql_video_repository.hpp"
+
+#include <memory>
+#include <string>
+
+namespace vora::metadata {
+
+// Nothing is opened yet. invalid_argument ("bad_database_url"): another scheme, or PostgreSQL in a
+// build without it. The text quotes nothing of the URL, since there may be a password in it.
+result<std::unique_ptr<sql_video_repository>> make_repository(executor ex, blocking_pool& pool,
+                                                              const std::string& url,
+                                                              std::size_t connections);
+
+}  // namespace vora::metadata

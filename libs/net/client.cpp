@@ -80,7 +80,8 @@ task<result<client::state::begun>> client::state::begin(client_request& r, std::
         const bool reused = stream != nullptr;
         detail::exchange x(r, *url, *head, security.get());
         auto answer = co_await with_deadline(x.run(stream), r.deadline);
-        if (!answer && reused && answer.error().reason == "connection_lost" && x.can_repeat()) {
+        if (!answer && reused && r.repeats_on_dead_connection &&
+            answer.error().reason == "connection_lost" && x.can_repeat()) {
             continue;
         }
         if (!answer) {

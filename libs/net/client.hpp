@@ -27,6 +27,9 @@ struct client_request {
     // From connect to the last byte of the answer's header; then once more for the answer's body.
     std::chrono::milliseconds deadline{10'000};
     std::size_t body_bytes_max = 4 << 20;  // of the answer; send() only
+    // Sends again when a kept connection turns out to be dead. Who has to know that the first may
+    // have taken effect switches it off.
+    bool repeats_on_dead_connection = true;
     // open() only: how long one read of the answer's body may wait.
     std::chrono::milliseconds stall{10'000};
     // Called after each piece of `stream` was handed to the socket, with the total so far.

@@ -295,6 +295,80 @@ TEST(client, refuses_urls_and_headers_it_cannot_send) {
     EXPECT_EQ(reason_of(ask_once(r)), "bad_header");
 }
 
+TEST(client, sends_bytes_that_lie_in_memory) {
+    running_server server(echoing);
+    const std::string bytes(3'000'000, 'm');
+    client_request r;
+    r.method = "POST";
+    r.url = server.url("/echo");
+    r.memory = bytes;
+    auto answer = ask_once(r);
+    ASSERT_TRUE(answer);
+    EXPECT_TRUE(answer->body == bytes);
+}
+
+task<result<std::string>> open_and_read(client& c, client_request r, std::size_t most) {
+    auto answer = co_await c.open(std::move(r));
+    if (!answer) {
+        co_return fail(answer.error());
+    }
+    std::string all;
+    std::vector<char> piece(1000);
+    while (all.size() < most) {
+        auto n = co_await (*answer)->read(piece);
+        if (!n) {
+            co_return fail(n.error());
+        }
+        if (*n == 0) {
+            break;
+        }
+        all.append(piece.data(), *n);
+    }
+    co_return all;
+}
+
+client_request echo_of(const running_server& server, const std::string& body) {
+    client_request r;
+    r.method = "POST";
+    r.url = server.url("/echo");
+    r.body = body;
+    return r;
+}
+
+TEST(client, brings_an_answer_as_a_stream_and_keeps_the_connection_at_its_end) {
+    running_server server(echoing);
+    event_loop loop;
+    client c(loop.executor());
+    const std::string body(300'000, 's');
+    for (int i = 0; i < 3; ++i) {
+        EXPECT_EQ(loop.run_until_done(open_and_read(c, echo_of(server, body), 1 << 20)), body);
+    }
+    EXPECT_EQ(server.metric("vora_http_connections_total"),
+              "vora_http_connections_total{server=\"test\"} 1");
+    EXPECT_TRUE(loop.run_until_done(open_and_read(c, echo_of(server, body), 1)));
+    EXPECT_TRUE(loop.run_until_done(open_and_read(c, echo_of(server, body), 1 << 20)));
+    EXPECT_EQ(server.metric("vora_http_connections_total"),
+              "vora_http_connections_total{server=\"test\"} 2");
+}
+
+TEST(client, says_when_a_streamed_answer_ends_too_early_or_never) {
+    const std::vector<std::pair<std::string, std::string>> cases = {
+        {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort", "connection_lost"},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "bad_answer"},
+        {"HTTP/1.1 200 OK\r\n\r\nuntil when?", "bad_answer"},
+        {"", "connection_lost"},
+    };
+    for (const auto& [raw, reason] : cases) {
+        canned_server server({raw});
+        event_loop loop;
+        client c(loop.executor());
+        client_request r;
+        r.url = server.url("/");
+        auto read = loop.run_until_done(open_and_read(c, r, 100));
+        EXPECT_EQ(read ? "ok" : read.error().reason, reason) << raw;
+    }
+}
+
 task<> send_for_ever(client& c, client_request r) {
     auto answer = co_await c.send(std::move(r));
     ADD_FAILURE() << "answered " << reason_of(answer);

@@ -140,6 +140,8 @@ net::client_request s3_bucket::request_for(const s3_call& c) {
     }
     r.memory = c.memory;
     r.stall = options_.stall;
+    // Repeated in repeat() alone, which remembers that the first may have taken effect.
+    r.repeats_on_dead_connection = false;
     return r;
 }
 

@@ -6,14 +6,19 @@
 #include "contracts/activities/workflows.hpp"
 #include "libs/base/async.hpp"
 #include "libs/durable/engine_embedded/test_environment.hpp"
+#include "libs/durable/engine_temporal/temporal_channel.hpp"
 #include "libs/durable/engine_temporal/temporal_engine.hpp"
 #include "libs/durable/engine_temporal/workflow_worker/workflow_worker.hpp"
 #include "services/workflow/registry.hpp"
 
 #include <gtest/gtest.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <temporal/api/workflowservice/v1/request_response.pb.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <cstdlib>
 #include <deque>
 #include <functional>
@@ -160,6 +165,7 @@ class on_temporal {
         static int number = 0;
         id = "workflow-test-" + std::to_string(getpid()) + "-" + std::to_string(++number) + "-" +
              std::to_string(std::chrono::system_clock::now().time_since_epoch().count());
+        workflow_queue = id;
     }
     ~on_temporal() {
         for (auto& w : workers) {
@@ -171,7 +177,7 @@ class on_temporal {
     std::unique_ptr<durable::temporal_workflow_worker> new_workflow_worker() {
         durable::temporal_worker_options options;
         options.address = server_address();
-        options.task_queue = id;
+        options.task_queue = workflow_queue;
         auto worker = std::make_unique<durable::temporal_workflow_worker>(registry(), options,
                                                                           obs::logger(), metrics);
         EXPECT_TRUE(worker->start());
@@ -194,9 +200,29 @@ class on_temporal {
                 durable::activity_worker_options{queue, 1, 5'000ms}, obs::logger()));
             workers.back()->start();
         }
-        auto started = loop.run_until_done(
-            engine->start({id, contracts::ingest_video.name, id, nlohmann::json(input()).dump()}));
+        auto started = loop.run_until_done(engine->start(
+            {id, contracts::ingest_video.name, workflow_queue, nlohmann::json(input()).dump()}));
         ASSERT_TRUE(started) << started.error().detail;
+    }
+    // The first attempt of an activity has begun.
+    void wait_for_an_attempt() {
+        const auto until = std::chrono::steady_clock::now() + patience;
+        while (played.seen.attempts.empty() && std::chrono::steady_clock::now() < until) {
+            loop.run_until_done(sleep_for(20ms));
+        }
+    }
+    std::string history() {
+        namespace api = temporal::api::workflowservice::v1;
+        durable::temporal_channel channel(loop.executor(), server_address());
+        api::GetWorkflowExecutionHistoryRequest request;
+        request.set_namespace_("default");
+        request.mutable_execution()->set_workflow_id(id);
+        auto answer = loop.run_until_done(
+            channel.call("GetWorkflowExecutionHistory", request.SerializeAsString(), 10'000ms));
+        api::GetWorkflowExecutionHistoryResponse response;
+        EXPECT_EQ(answer.code, durable::call_answer::ok) << answer.text;
+        EXPECT_TRUE(response.ParseFromString(answer.message));
+        return response.history().SerializeAsString();
     }
     course end() {
         const auto until = std::chrono::steady_clock::now() + patience;
@@ -220,6 +246,36 @@ class on_temporal {
     std::vector<std::unique_ptr<durable::activity_worker>> workers;
     actors played;
     std::string id;
+    std::string workflow_queue;
+};
+
+// vora-workflow, as a process.
+class child {
+ public:
+    child() {
+        std::string program = VORA_WORKFLOW_PROGRAM;
+        std::string engine = "--workflow.engine=temporal://" + server_address() + "/default";
+        char* const arguments[] = {program.data(), engine.data(), nullptr};
+        EXPECT_EQ(posix_spawn(&pid_, program.c_str(), nullptr, nullptr, arguments, environ), 0);
+    }
+    ~child() {
+        if (pid_ > 0) {
+            end(SIGKILL);
+        }
+    }
+    child(const child&) = delete;
+
+    // Its status, as waitpid has it.
+    int end(int signal) {
+        int status = 0;
+        kill(pid_, signal);
+        EXPECT_EQ(waitpid(pid_, &status, 0), pid_);
+        pid_ = -1;
+        return status;
+    }
+
+ private:
+    pid_t pid_ = -1;
 };
 
 course run_on_temporal(script s) {
@@ -277,13 +333,44 @@ TEST(workflow_on_temporal, another_worker_goes_on_where_one_has_stopped) {
     on_temporal t({{"probe", {failure::application("temporary", "once")}}});
     auto first = t.new_workflow_worker();
     t.start();
-    for (const auto until = std::chrono::steady_clock::now() + patience;
-         t.played.seen.attempts.empty() && std::chrono::steady_clock::now() < until;) {
-        t.loop.run_until_done(sleep_for(20ms));
-    }
+    t.wait_for_an_attempt();
     first->stop();
     const auto second = t.new_workflow_worker();
     EXPECT_EQ(t.end().attempts, "probe probe encode publish mark_ready");
+}
+
+TEST(workflow_on_temporal, a_run_survives_the_sigkill_of_its_process) {
+    on_temporal t({{"probe", {failure::application("temporary", "once")}}});
+    t.workflow_queue = contracts::ingest_video.task_queue;
+    child first;
+    t.start();
+    t.wait_for_an_attempt();
+    first.end(SIGKILL);
+    child second;
+    EXPECT_EQ(t.end().attempts, "probe probe encode publish mark_ready");
+    const int status = second.end(SIGTERM);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+}
+
+TEST(workflow_on_temporal, what_a_server_recorded_replays_and_other_code_does_not) {
+    on_temporal t({{"encode", {failure::application("encoder_crashed", "signal 9")}}});
+    {
+        const auto worker = t.new_workflow_worker();
+        t.start();
+        EXPECT_EQ(t.end().attempts, "probe encode encode publish mark_ready");
+    }
+    const auto history = t.history();
+    const auto today = durable::replay_temporal_history(registry(), t.id, history);
+    EXPECT_TRUE(today) << today.error().detail;
+    durable::workflow_registry changed;
+    changed.add(contracts::ingest_video.name,
+                [](durable::context& ctx, std::string) -> durable::workflow<outcome<std::string>> {
+                    co_await ctx.sleep(1s);
+                    co_return "{}";
+                });
+    const auto other = durable::replay_temporal_history(changed, t.id, history);
+    ASSERT_FALSE(other);
+    EXPECT_EQ(other.error().reason, "history_does_not_replay");
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "services/all/event_engine.hpp"
 
-#include "libs/base/encoding.hpp"
 #include "libs/config/config.hpp"
 #include "libs/net/client.hpp"
 #include "services/all/event_engine_library.hpp"
@@ -12,56 +11,9 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
-#include <string_view>
 #include <utility>
 
 namespace vora::all {
-
-namespace {
-
-using namespace std::chrono_literals;
-
-result<clickhouse::endpoint> parse_endpoint(std::string_view text) {
-    const auto bad = [] {
-        return fail(errc::invalid_argument, "bad_config_value",
-                    "events.engine must be embedded, off, clickhouse://USER:PASSWORD@HOST:PORT or "
-                    "http://HOST:PORT");
-    };
-    const auto scheme_end = text.find("://");
-    const auto scheme = text.substr(0, scheme_end == std::string_view::npos ? 0 : scheme_end);
-    if (scheme != "clickhouse" && scheme != "http") {
-        return bad();
-    }
-    auto rest = text.substr(scheme_end + 3);
-    while (rest.ends_with('/')) {
-        rest.remove_suffix(1);
-    }
-    clickhouse::endpoint e;
-    if (const auto at = rest.rfind('@'); at != std::string_view::npos) {
-        const auto login = rest.substr(0, at);
-        const auto colon = login.find(':');
-        auto user = percent_decode(login.substr(0, colon));
-        auto password = percent_decode(colon == std::string_view::npos ? std::string_view()
-                                                                       : login.substr(colon + 1));
-        if (!user || !password) {
-            return bad();
-        }
-        e.user = *user;
-        e.password = *password;
-        rest.remove_prefix(at + 1);
-    }
-    const auto colon = rest.rfind(':');
-    const bool has_port = colon != std::string_view::npos && colon > 0 && rest.back() != ']' &&
-                          parse_uint(rest.substr(colon + 1)).has_value();
-    if (rest.empty() || rest.find('/') != std::string_view::npos ||
-        (colon != std::string_view::npos && rest.back() != ']' && !has_port)) {
-        return bad();
-    }
-    e.url = "http://" + std::string(rest) + (has_port ? "" : ":8123");
-    return e;
-}
-
-}  // namespace
 
 void event_engine_config::bind(config::schema& s) {
     s.add("events.engine", &engine,
@@ -72,6 +24,8 @@ void event_engine_config::bind(config::schema& s) {
 }
 
 namespace {
+
+using namespace std::chrono_literals;
 
 constexpr auto restart_pause_min = 200ms;
 constexpr auto restart_pause_max = 30'000ms;
@@ -177,9 +131,11 @@ result<std::unique_ptr<event_engine>> event_engine::create(executor ex, blocking
                                                            obs::logger log, obs::metrics& metrics) {
     auto s = std::make_unique<state>(ex, pool, std::move(c), data_dir, std::move(log), metrics);
     if (!s->embedded() && s->config.engine != "off") {
-        auto server = parse_endpoint(s->config.engine);
+        auto server = clickhouse::parse_endpoint(s->config.engine);
         if (!server) {
-            return fail(server.error());
+            return fail(errc::invalid_argument, "bad_config_value",
+                        "events.engine must be embedded, off, "
+                        "clickhouse://USER:PASSWORD@HOST:PORT or http://HOST:PORT");
         }
         s->server = std::move(*server);
     }

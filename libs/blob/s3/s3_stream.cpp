@@ -131,30 +131,7 @@ class s3_stream final : public object_stream {
     }
 
     // On a new connection from where it stands, and of the same bytes.
-    task<result<void>> resume() {
-        const byte_range rest{position_, end_ - position_};
-        auto c = get_call(info_.key, rest);
-        c.headers.emplace_back("if-match", info_.etag);
-        auto a = co_await bucket_->call(std::move(c), true);
-        if (!a) {
-            co_return fail(a.error());
-        }
-        if (a->status == 404 || a->status == 412) {
-            co_return fail(errc::aborted, "object_changed", "the object changed while it was read");
-        }
-        if (a->status / 100 != 2) {
-            co_return fail(s3_error(a->status, {}));
-        }
-        auto o = take_opened(std::move(*a), info_.key, rest);
-        if (!o) {
-            co_return fail(o.error());
-        }
-        if (o->info.etag != info_.etag || o->range.length != rest.length) {
-            co_return fail(errc::aborted, "object_changed", "the object changed while it was read");
-        }
-        answer_ = std::move(o->answer);
-        co_return result<void>{};
-    }
+    task<result<void>> resume();
 
     void release_at_end() {
         if (position_ == end_) {
@@ -171,6 +148,31 @@ class s3_stream final : public object_stream {
     std::shared_ptr<void> slot_;
     int resumes_ = 0;
 };
+
+task<result<void>> s3_stream::resume() {
+    const byte_range rest{position_, end_ - position_};
+    auto c = get_call(info_.key, rest);
+    c.headers.emplace_back("if-match", info_.etag);
+    auto a = co_await bucket_->call(std::move(c), true);
+    if (!a) {
+        co_return fail(a.error());
+    }
+    if (a->status == 404 || a->status == 412) {
+        co_return fail(errc::aborted, "object_changed", "the object changed while it was read");
+    }
+    if (a->status / 100 != 2) {
+        co_return fail(s3_error(a->status, {}));
+    }
+    auto o = take_opened(std::move(*a), info_.key, rest);
+    if (!o) {
+        co_return fail(o.error());
+    }
+    if (o->info.etag != info_.etag || o->range.length != rest.length) {
+        co_return fail(errc::aborted, "object_changed", "the object changed while it was read");
+    }
+    answer_ = std::move(o->answer);
+    co_return result<void>{};
+}
 
 }  // namespace
 

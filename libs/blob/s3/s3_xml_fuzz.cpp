@@ -5,16 +5,15 @@
 #include <cstdlib>
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
-    using namespace vora::blob;
     const std::string_view xml(reinterpret_cast<const char*>(data), size);
-    if (auto page = parse_list_objects(xml)) {
+    if (auto page = vora::blob::parse_list_objects(xml)) {
         for (const auto& o : page->objects) {
             if (o.key.empty() || o.etag.size() < 3) {
                 std::abort();
             }
         }
     }
-    if (auto page = parse_list_parts(xml)) {
+    if (auto page = vora::blob::parse_list_parts(xml)) {
         std::uint32_t last = 0;
         for (const auto& part : page->parts) {
             if (part.number <= last) {
@@ -23,9 +22,9 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
             last = part.number;
         }
     }
-    (void)parse_begin_multipart(xml);
-    (void)parse_complete_multipart(xml);
-    (void)parse_removed(xml);
-    (void)s3_error_code(xml);
+    (void)vora::blob::parse_begin_multipart(xml);
+    (void)vora::blob::parse_complete_multipart(xml);
+    (void)vora::blob::parse_removed(xml);
+    (void)vora::blob::s3_error_code(xml);
     return 0;
 }

@@ -18,7 +18,7 @@
 
 // libpqxx 6.4 does not free the result of a statement that failed (about 1 kB).
 extern "C" const char* __lsan_default_suppressions() {
-    return "leak:pqxx::connection_base::exec_params";
+    return "leak:libpqxx";
 }
 
 namespace vora::metadata {

@@ -19,7 +19,7 @@ from harness.wait import wait_until
 INTERNAL = "0123456789abcdef0123456789abcdef"
 HOOK = "fedcba9876543210fedcba9876543210"
 RING = {"signing": "k1", "keys": {"k1": "a1" * 32}}
-SERVICES = ["upload", "gateway", "analytics", "dashboard"]
+SERVICES = ["upload", "metadata", "worker", "gateway", "analytics", "dashboard"]
 
 
 @pytest.fixture
@@ -118,18 +118,20 @@ def test_help_lists_the_keys_and_the_version_is_told(name):
     assert f"vora-{name}: " in told.stdout
     for key in ("server.admin_listen", "log.file"):
         assert f"  {key} = " in told.stdout
-    assert "server.listen" in told.stdout
+    assert ("server.listen" in told.stdout) == (name != "worker")
     assert run(f"vora-{name}", "--version").stdout.startswith(f"vora-{name} ")
 
 
 def test_each_service_knows_only_the_keys_of_what_it_may_have():
     keys = {name: run(f"vora-{name}", "--help").stdout for name in SERVICES}
     having = lambda key: {name for name in SERVICES if f"  {key} = " in keys[name]}  # noqa: E731
+    assert having("metadata.database") == {"metadata"}
     assert having("keys.issuer_file") == {"dashboard"}
-    assert having("store.raw") == {"upload"}
-    assert having("store.processed") == {"gateway"}
+    assert having("store.raw") == {"upload", "worker"}
+    assert having("store.processed") == {"worker", "gateway"}
     assert having("events.engine") == {"analytics", "dashboard"}
-    assert having("secrets.hook") == {"upload"}
+    assert having("workflow.engine") == {"metadata", "worker"}
+    assert having("secrets.hook") == {"upload", "metadata"}
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -1,4 +1,4 @@
-"""Finds the real servers of versions.toml, or installs them: Debian packages, Go modules.
+"""Finds the real servers of versions.toml, or installs them: Debian packages, Go modules, jars.
 
     python -m tools.stack.install NAME...     installs and prints each program's path
 """
@@ -30,11 +30,13 @@ def say(text):
 
 
 def ensure(name):
-    """The path of a server's program; builds or installs it when it is not there."""
+    """The path of a server's program (jars: their folder); builds or installs it when it is not there."""
     if name in VERSIONS["go"]:
         return from_go(name, VERSIONS["go"][name])
     if name in VERSIONS["debian"]:
         return from_debian(VERSIONS["debian"][name])
+    if name in VERSIONS["maven"]:
+        return from_maven(name, VERSIONS["maven"][name])
     raise InstallError(f"versions.toml knows no {name}")
 
 
@@ -69,6 +71,52 @@ def from_go(name, pin):
         shutil.rmtree(staging)
         say(f"{name} is built: {time.monotonic() - started:.0f} s")
     return program
+
+
+POM = """\
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>vora</groupId><artifactId>{name}</artifactId><version>1</version>
+  <dependencies>{dependencies}</dependencies>
+</project>
+"""
+
+
+def pom(name, jars):
+    dependency = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
+    return POM.format(name=name, dependencies="".join(dependency.format(*jar.split(":")) for jar in jars))
+
+
+def from_maven(name, pin):
+    folder = cache() / f"{name}-{pin['jars'][0].rsplit(':', 1)[-1]}"
+    jars = folder / "jars"
+    if jars.exists():
+        return jars
+    ensure("java")
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if jars.exists():
+            return jars
+        say(f"Fetching {name} (once for this machine)")
+        started = time.monotonic()
+        staging = folder / "staging"
+        shutil.rmtree(staging, ignore_errors=True)
+        (folder / "pom.xml").write_text(pom(name, pin["jars"]))
+        done = subprocess.run(
+            [ensure("maven"), "-B", "-q", "-f", folder / "pom.xml", f"{pin['plugin']}:copy-dependencies"]
+            + ["-DincludeScope=runtime", f"-DoutputDirectory={staging}"],
+            stdin=subprocess.DEVNULL,
+            text=True,
+            errors="replace",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        if done.returncode != 0:
+            raise InstallError(f"mvn could not fetch {name}:\n{done.stdout[-2000:]}")
+        staging.rename(jars)
+        say(f"{name} is there: {time.monotonic() - started:.0f} s")
+    return jars
 
 
 def from_debian(pin):

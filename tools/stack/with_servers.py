@@ -3,7 +3,7 @@
     python -m tools.stack.with_servers postgres minio -- build/debug/test/blob_s3_test
 
 The command finds them by environment: VORA_TEST_POSTGRES (a DSN), VORA_TEST_S3_URL, _ACCESS_KEY and
-_SECRET_KEY, VORA_TEST_TEMPORAL (host:port). Tests make databases, buckets and task queues of their own there.
+_SECRET_KEY, VORA_TEST_TEMPORAL and VORA_TEST_KAFKA (host:port). Tests make databases, buckets, task queues and topics of their own there.
 """
 
 import contextlib
@@ -12,11 +12,12 @@ import subprocess
 import sys
 import tempfile
 
+from tools.stack.kafka import Kafka
 from tools.stack.minio import Minio
 from tools.stack.postgres import Postgres
 from tools.stack.temporal import TemporalDev
 
-KINDS = {"postgres": Postgres, "minio": Minio, "temporal": TemporalDev}
+KINDS = {"postgres": Postgres, "minio": Minio, "temporal": TemporalDev, "kafka": Kafka}
 
 
 @contextlib.contextmanager

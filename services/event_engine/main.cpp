@@ -1,10 +1,14 @@
-// vora-event-engine: ClickHouse as a library, behind ClickHouse's HTTP interface on a loopback
-// port. Started and watched by its parent:
+// vora-event-engine: ClickHouse as a library, behind ClickHouse's HTTP interface. A child of vora:
 //
 //   vora-event-engine --library=LIBCHDB --path=DIR --parent=PID
 //
-// stdin: the key, one line; then nothing. Its end is the order to stop. stdout: one line, the URL,
-// once requests are served. It dies with its parent either way.
+// stdin: the key, one line; then nothing. Its end is the order to stop. It dies with its parent
+// either way. Or by itself, for services that run as processes of their own, until SIGTERM:
+//
+//   vora-event-engine --library=LIBCHDB --path=DIR --users=FILE [--listen=HOST:PORT]
+//
+// FILE (0600): NAME PASSWORD read|write, one account a line; stdin means nothing then, and with a
+// --parent it still dies with that. stdout: one line, the URL, once requests are served.
 
 #include "libs/base/async.hpp"
 #include "libs/base/encoding.hpp"
@@ -13,6 +17,7 @@
 #include "libs/obs/log.hpp"
 #include "libs/obs/metrics.hpp"
 #include "services/event_engine/adapters/chdb_engine.hpp"
+#include "services/event_engine/core/accounts.hpp"
 #include "services/event_engine/handlers/http_front.hpp"
 
 #include <fcntl.h>
@@ -41,8 +46,15 @@ constexpr unsigned stop_seconds_max = 3;
 struct arguments {
     std::string library;
     std::string path;
+    std::string listen = "127.0.0.1:0";
     pid_t parent = 0;
+    std::string users;  // a file; empty: the parent's key
 };
+
+constexpr std::string_view usage =
+    "usage: vora-event-engine --library=LIBCHDB --path=DIR --parent=PID (started by vora)\n"
+    "   or: vora-event-engine --library=LIBCHDB --path=DIR --users=FILE [--listen=HOST:PORT] "
+    "[--parent=PID]";
 
 arguments parse(int argc, char** argv) {
     arguments a;
@@ -52,14 +64,19 @@ arguments parse(int argc, char** argv) {
             a.library = word.substr(10);
         } else if (word.starts_with("--path=")) {
             a.path = word.substr(7);
+        } else if (word.starts_with("--listen=")) {
+            a.listen = word.substr(9);
         } else if (word.starts_with("--parent=")) {
             const auto pid = parse_uint(word.substr(9));
             a.parent = pid ? static_cast<pid_t>(*pid) : 0;
+        } else if (word.starts_with("--users=")) {
+            a.users = word.substr(8);
+        } else {
+            end(std::string(usage), 2);
         }
     }
-    if (a.library.empty() || a.path.empty() || a.parent == 0) {
-        end("usage: vora-event-engine --library=LIBCHDB --path=DIR --parent=PID (started by vora)",
-            2);
+    if (a.library.empty() || a.path.empty() || (a.parent == 0 && a.users.empty())) {
+        end(std::string(usage), 2);
     }
     return a;
 }
@@ -86,7 +103,18 @@ void stop_at_end_of_input() {
     }).detach();
 }
 
-void serve(const arguments& a, const std::string& key, int announce) {
+accounts who_may_ask(const arguments& a) {
+    if (a.users.empty()) {
+        return accounts({{"", read_key(), false}});
+    }
+    auto all = read_accounts(a.users);
+    if (!all) {
+        end(all.error().detail, 2);
+    }
+    return accounts(std::move(*all));
+}
+
+void serve(const arguments& a, accounts who, int announce) {
     auto store = open_store(a.library, a.path);
     if (!store) {
         end(store.error().detail, 3);
@@ -105,9 +133,10 @@ void serve(const arguments& a, const std::string& key, int announce) {
     }
     obs::metrics metrics;
     event_loop loop;
-    http_front front(std::move(connections[0]), std::move(readers), key);
+    http_front front(std::move(connections[0]), std::move(readers), std::move(who));
     net::server_options o;
     o.name = "event_engine";
+    o.address = a.listen;
     o.connections_max = 64;
     o.drain_timeout = std::chrono::milliseconds(1000);
     net::server server(loop.executor(), o, front.routes(), obs::logger::to_stderr(obs::level::warn),
@@ -119,7 +148,9 @@ void serve(const arguments& a, const std::string& key, int announce) {
     if (::write(announce, line.data(), line.size()) != static_cast<ssize_t>(line.size())) {
         end("the parent is gone", 6);
     }
-    stop_at_end_of_input();
+    if (a.users.empty()) {
+        stop_at_end_of_input();
+    }
     loop.run_until_done(next_signal({SIGTERM, SIGINT}));
     // Whatever still runs then: the engine's files are whole after a kill, too.
     ::alarm(stop_seconds_max);
@@ -131,17 +162,19 @@ void serve(const arguments& a, const std::string& key, int announce) {
 
 int run(int argc, char** argv) {
     const auto a = parse(argc, argv);
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != a.parent) {
-        end("the parent is gone", 6);
+    if (a.parent != 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (::getppid() != a.parent) {
+            end("the parent is gone", 6);
+        }
     }
-    const auto key = read_key();
+    auto who = who_may_ask(a);
     // What the library prints must not be taken for our word to the parent.
     const int announce = ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
     if (announce < 0 || ::dup2(STDERR_FILENO, STDOUT_FILENO) < 0) {
         end("no stdout", 2);
     }
-    serve(a, key, announce);
+    serve(a, std::move(who), announce);
     // The library's threads are still there and its shutdown does not return: no destructors.
     std::_Exit(0);
 }

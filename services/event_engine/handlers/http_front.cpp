@@ -1,13 +1,15 @@
 #include "services/event_engine/handlers/http_front.hpp"
 
-#include "libs/base/crypto.hpp"
 #include "libs/base/encoding.hpp"
 #include "services/event_engine/core/http_status.hpp"
 #include "services/event_engine/core/insert_text.hpp"
+#include "services/event_engine/core/reader_rules.hpp"
 #include "services/event_engine/core/request_settings.hpp"
 
+#include <algorithm>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <utility>
 
 namespace vora::event_engine {
@@ -29,18 +31,42 @@ std::unexpected<sql_error> refuse(int code, const std::string& text) {
         sql_error{code, "Code: " + std::to_string(code) + ". DB::Exception: " + text});
 }
 
-std::string key_of(const net::request& r) {
+struct login {
+    std::string name;
+    std::string key;
+};
+
+login login_of(const net::request& r) {
     if (const auto key = r.headers.get("X-ClickHouse-Key")) {
-        return std::string(*key);
+        return {std::string(r.headers.get("X-ClickHouse-User").value_or("default")),
+                std::string(*key)};
     }
     constexpr std::string_view basic = "Basic ";
-    const auto login = r.headers.get("Authorization");
-    if (!login || !login->starts_with(basic)) {
+    const auto sent = r.headers.get("Authorization");
+    if (!sent || !sent->starts_with(basic)) {
         return {};
     }
-    auto text = base64_decode(login->substr(basic.size()));
+    const auto text = base64_decode(sent->substr(basic.size()));
     const auto colon = text ? text->find(':') : std::string::npos;
-    return colon == std::string::npos ? std::string() : text->substr(colon + 1);
+    return colon == std::string::npos ? login{}
+                                      : login{text->substr(0, colon), text->substr(colon + 1)};
+}
+
+// By the engine's own list; without it nobody who only reads is served.
+std::optional<reader_rules> rules_for_readers(sql_engine& engine) {
+    const auto names = engine.query("SELECT lower(name) FROM system.table_functions",
+                                    "TabSeparated", {}, statement_settings{});
+    if (!names || names->bytes.empty()) {
+        return std::nullopt;
+    }
+    std::set<std::string> all;
+    std::string_view rest = names->bytes;
+    while (!rest.empty()) {
+        const auto end = std::min(rest.find('\n'), rest.size());
+        all.emplace(rest.substr(0, end));
+        rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    return reader_rules(std::move(all));
 }
 
 // A request as one piece of work. Everything in it outlives the work.
@@ -101,10 +127,11 @@ sql_result<answer> run_statement(sql_engine& engine, const job& j, bool is_inser
 }  // namespace
 
 struct http_front::state {
-    state(std::unique_ptr<sql_engine> w, std::vector<std::unique_ptr<sql_engine>> r, std::string k)
+    state(std::unique_ptr<sql_engine> w, std::vector<std::unique_ptr<sql_engine>> r, accounts a)
         : writer(std::move(w)),
           readers(std::move(r)),
-          key(std::move(k)),
+          who(std::move(a)),
+          rules(who.has_reader() ? rules_for_readers(*writer) : std::nullopt),
           write_thread(1),
           read_threads(readers.size()) {
         for (auto& reader : readers) {
@@ -112,14 +139,17 @@ struct http_front::state {
         }
     }
 
+    const account* asking(const net::request& r) const;
     task<std::optional<net::response>> check_key(const net::request& r);
+    sql_result<void> check_reader(const job& j) const;
     task<net::response> serve(net::request& r, bool may_change);
     task<sql_result<answer>> run(std::shared_ptr<job> j);
     sql_result<answer> read(const job& j);
 
     std::unique_ptr<sql_engine> writer;
     std::vector<std::unique_ptr<sql_engine>> readers;
-    std::string key;
+    accounts who;
+    std::optional<reader_rules> rules;
     blocking_pool write_thread;
     blocking_pool read_threads;
     std::mutex mutex;
@@ -127,15 +157,28 @@ struct http_front::state {
     int waiting = 0;
 };
 
+const account* http_front::state::asking(const net::request& r) const {
+    const auto l = login_of(r);
+    return who.find(l.name, l.key);
+}
+
 task<std::optional<net::response>> http_front::state::check_key(const net::request& r) {
-    if (equal_constant_time(key_of(r), key)) {
+    if (asking(r) != nullptr) {
         co_return std::nullopt;
     }
     co_return refusal(
         {516, "Code: 516. DB::Exception: Authentication failed (AUTHENTICATION_FAILED)"});
 }
 
+sql_result<void> http_front::state::check_reader(const job& j) const {
+    if (!rules) {
+        return refuse(497, "Nobody who only reads is served now (ACCESS_DENIED)");
+    }
+    return rules->check(statement_of(j));
+}
+
 task<net::response> http_front::state::serve(net::request& r, bool may_change) {
+    const auto* account = asking(r);
     auto asked = read_settings(r.query);
     if (!asked) {
         co_return refusal(asked.error());
@@ -148,7 +191,8 @@ task<net::response> http_front::state::serve(net::request& r, bool may_change) {
     }
     auto j = std::make_shared<job>();
     j->asked = std::move(*asked);
-    j->may_change = may_change && !j->asked.read_only;
+    const bool only_reads = account == nullptr || account->only_reads;
+    j->may_change = may_change && !j->asked.read_only && !only_reads;
     if (!j->asked.default_format.empty()) {
         j->format = j->asked.default_format;
     } else if (const auto named = r.headers.get("X-ClickHouse-Format");
@@ -160,6 +204,15 @@ task<net::response> http_front::state::serve(net::request& r, bool may_change) {
         co_return refusal({307, "Code: 307. DB::Exception: " + body.error().reason});
     }
     j->body = std::move(*body);
+    if (only_reads) {
+        if (auto ok = check_reader(*j); !ok) {
+            co_return refusal(ok.error());
+        }
+        // The engine's own default is the file system.
+        if (j->asked.settings.database == statement_settings{}.database) {
+            j->asked.settings.database = reader_database;
+        }
+    }
     auto done = co_await run(j);
     if (!done) {
         co_return refusal(done.error());
@@ -226,8 +279,8 @@ sql_result<answer> http_front::state::read(const job& j) {
 }
 
 http_front::http_front(std::unique_ptr<sql_engine> writer,
-                       std::vector<std::unique_ptr<sql_engine>> readers, std::string key)
-    : state_(std::make_unique<state>(std::move(writer), std::move(readers), std::move(key))) {}
+                       std::vector<std::unique_ptr<sql_engine>> readers, accounts who)
+    : state_(std::make_unique<state>(std::move(writer), std::move(readers), std::move(who))) {}
 
 http_front::~http_front() = default;
 

@@ -4,6 +4,7 @@
 
 #include "libs/base/async.hpp"
 #include "libs/net/router.hpp"
+#include "services/event_engine/core/accounts.hpp"
 #include "services/event_engine/core/sql_engine.hpp"
 
 #include <memory>
@@ -15,9 +16,9 @@ namespace vora::event_engine {
 class http_front {
  public:
     // Statements that change data run on `writer`, one after the other; all others on one of
-    // `readers`. Every request must name `key` (X-ClickHouse-Key or Basic's password).
+    // `readers`. Every request must name an account (X-ClickHouse-User and -Key, or Basic).
     http_front(std::unique_ptr<sql_engine> writer, std::vector<std::unique_ptr<sql_engine>> readers,
-               std::string key);
+               accounts who);
     ~http_front();
     http_front(const http_front&) = delete;
 

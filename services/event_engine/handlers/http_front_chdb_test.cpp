@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 constexpr auto* key = "0123456789abcdef0123456789abcdef";
+constexpr auto* reader_key = "fedcba9876543210fedcba9876543210";
 
 std::string library() {
     if (const char* path = std::getenv("VORA_CHDB_LIBRARY")) {
@@ -63,6 +64,7 @@ class engine {
         for (const auto& [name, value] : query) {
             r.url += (r.url.ends_with('/') ? "?" : "&") + name + "=" + percent_encode(value);
         }
+        r.headers.set("X-ClickHouse-User", with_key == reader_key ? "reader" : "default");
         r.headers.set("X-ClickHouse-Key", with_key);
         r.body = std::move(body);
         r.deadline = 60s;
@@ -88,7 +90,9 @@ class engine {
         auto writer = connect(*store);
         readers.push_back(std::move(*connect(*store)));
         readers.push_back(std::move(*connect(*store)));
-        front_ = std::make_unique<http_front>(std::move(*writer), std::move(readers), key);
+        front_ = std::make_unique<http_front>(
+            std::move(*writer), std::move(readers),
+            accounts({{"", key, false}, {"reader", reader_key, true}}));
         net::server_options o;
         o.name = "event_engine";
         server_ = std::make_unique<net::server>(loop_.executor(), o, front_->routes(),
@@ -217,6 +221,24 @@ TEST_F(engine_front_chdb, changes_nothing_when_it_may_only_read) {
     EXPECT_EQ(insert("INSERT INTO v.t (a, b) FORMAT CSV", "x,1\n", {{"readonly", "2"}}).code,
               "164");
     EXPECT_EQ(count(), "0\n");
+}
+
+TEST_F(engine_front_chdb, an_account_that_only_reads_sees_tables_and_no_files) {
+    insert("INSERT INTO v.t (a, b) FORMAT CSV", "x,1\n");
+    const auto read = [](const std::string& sql) {
+        return engine::get().ask("POST", {{"max_execution_time", "5"}}, sql, reader_key);
+    };
+    EXPECT_EQ(read("SELECT a, b FROM v.t").body, "x\t1\n");
+    EXPECT_EQ(read("SELECT name FROM system.settings WHERE name = 'readonly'").body, "readonly\n");
+    for (const auto* sql :
+         {"SELECT * FROM file('/etc/hostname', 'LineAsString')", "SELECT file('/etc/hostname')",
+          "SELECT * FROM '/etc/hostname'", "SELECT * FROM `/etc/hostname`",
+          "SELECT * FROM default.`/etc/hostname`", "SELECT * FROM \"default\".\"/etc/hostname\"",
+          "SELECT * FROM url('http://127.0.0.1:1/', 'CSV')", "SELECT * FROM v.t SETTINGS x = 1",
+          "INSERT INTO v.t (a, b) VALUES ('y', 2)", "DROP TABLE v.t", "CREATE DATABASE w"}) {
+        EXPECT_NE(read(sql).status, 200) << sql;
+    }
+    EXPECT_EQ(count(), "1\n");
 }
 
 TEST_F(engine_front_chdb, stores_a_token_once) {

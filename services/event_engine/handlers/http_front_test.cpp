@@ -12,10 +12,12 @@ namespace vora::event_engine {
 namespace {
 
 constexpr auto* key = "0123456789abcdef0123456789abcdef";
+constexpr auto* reader_key = "fedcba9876543210fedcba9876543210";
 
 struct calls {
     std::mutex mutex;
     std::vector<std::string> queries;
+    std::vector<std::string> databases;  // of the queries
     std::vector<std::string> heads;
     std::vector<std::string> rows;
 };
@@ -30,8 +32,9 @@ class fake_sql_engine final : public sql_engine {
         return {1, reads ? text_facts::effect::none : text_facts::effect::changes_data};
     }
     sql_result<answer> query(std::string_view sql, std::string_view format, const parameters&,
-                             const statement_settings&) override {
+                             const statement_settings& s) override {
         const std::scoped_lock lock(calls_.mutex);
+        calls_.databases.push_back(s.database);
         calls_.queries.emplace_back(sql);
         return answer{std::string(format), 0};
     }
@@ -53,9 +56,11 @@ class engine_front : public ::testing::Test {
     engine_front() {
         std::vector<std::unique_ptr<sql_engine>> readers;
         readers.push_back(std::make_unique<fake_sql_engine>(seen));
-        front = std::make_unique<http_front>(std::make_unique<fake_sql_engine>(seen),
-                                             std::move(readers), key);
+        front = std::make_unique<http_front>(
+            std::make_unique<fake_sql_engine>(seen), std::move(readers),
+            accounts({{"", key, false}, {"reader", reader_key, true}}));
         routes = front->routes();
+        seen.queries.clear();  // the front has asked for the names of table functions
     }
 
     net::response ask(const std::string& method, const std::string& body,
@@ -112,6 +117,22 @@ TEST_F(engine_front, refuses_a_wrong_key_whatever_is_asked) {
     EXPECT_EQ(r.status, 403);
     EXPECT_EQ(code(r), "516");
     EXPECT_TRUE(seen.queries.empty());
+}
+
+TEST_F(engine_front, lets_an_account_that_only_reads_ask_about_tables_and_nothing_else) {
+    const std::vector<std::pair<std::string, std::string>> reader{{"X-ClickHouse-User", "reader"},
+                                                                  {"X-ClickHouse-Key", reader_key}};
+    EXPECT_EQ(ask("POST", "SELECT 1", {{"max_execution_time", "5"}}, reader).status, 200);
+    EXPECT_EQ(code(ask("POST", "DROP TABLE t", {}, reader)), "164");
+    EXPECT_EQ(code(ask("POST", "x", {{"query", "INSERT INTO t (a) FORMAT CSV"}}, reader)), "164");
+    EXPECT_EQ(code(ask("POST", "SELECT file('/etc/passwd')", {}, reader)), "497");
+    EXPECT_EQ(code(ask("GET", "", {{"query", "SELECT 1 SETTINGS max_threads = 1"}}, reader)),
+              "497");
+    EXPECT_EQ(seen.queries, std::vector<std::string>{"SELECT 1"});
+    EXPECT_EQ(seen.databases.back(), "system");
+    EXPECT_TRUE(seen.heads.empty());
+    const auto wrong_name = ask("POST", "SELECT 1", {}, {{"X-ClickHouse-Key", reader_key}});
+    EXPECT_EQ(code(wrong_name), "516");
 }
 
 TEST_F(engine_front, refuses_data_in_the_wrong_place_and_bodies_it_cannot_read) {

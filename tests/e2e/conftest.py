@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from harness.server import Server
+from harness.server import Server, running
 from harness.wait import wait_until
 from media import generated
 
@@ -28,23 +28,15 @@ def pytest_runtest_makereport(item, call):
 @pytest.fixture(scope="session")
 def vora(tmp_path_factory):
     """The shared server. A test that stops, kills or misconfigures one takes `own_vora`."""
-    base = tmp_path_factory.mktemp("vora")
-    server = Server(base / "data", base / "logs")
-    try:
-        server.start()
+    with running(tmp_path_factory.mktemp("vora")) as server:
         yield server
-        assert server.stop() == 0, server.tail()
-    finally:
-        server.dispose()
 
 
 @pytest.fixture(scope="session")
 def vora_events(tmp_path_factory):
     """A shared server with the event engine. The engine itself is fetched once for a machine."""
     base = tmp_path_factory.mktemp("vora-events")
-    server = Server(base / "data", base / "logs", environment={"VORA_EVENTS_ENGINE": "embedded"})
-    try:
-        server.start()
+    with running(base, environment={"VORA_EVENTS_ENGINE": "embedded"}) as server:
         wait_until(
             lambda: server.api.call("GET", "/v1/analytics").status_code == 200,
             600,
@@ -52,9 +44,6 @@ def vora_events(tmp_path_factory):
             0.2,
         )
         yield server
-        assert server.stop() == 0, server.tail()
-    finally:
-        server.dispose()
 
 
 @pytest.fixture

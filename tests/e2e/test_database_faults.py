@@ -10,6 +10,7 @@ import time
 import pytest
 
 from harness.api import Api
+from harness.server import running
 from harness.wait import wait_until
 from test_api import problem
 
@@ -18,14 +19,8 @@ ANSWERED_WITHIN_S = 2
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    from harness.server import Server
-
-    base = tmp_path_factory.mktemp("locked")
-    server = Server(base / "data", base / "logs")
-    try:
-        yield server.start()
-    finally:
-        server.dispose()
+    with running(tmp_path_factory.mktemp("locked")) as server:
+        yield server
 
 
 @contextlib.contextmanager

@@ -13,21 +13,15 @@ import time
 import pytest
 
 from harness.operator import doctor, fill, need_root, program, read_only, small_disk, vora_cli
-from harness.server import Server
+from harness.server import running
 from harness.wait import wait_until
 
 
 @pytest.fixture(scope="module")
 def used(tmp_path_factory):
     """A data directory that a server has used and left."""
-    base = tmp_path_factory.mktemp("used")
-    server = Server(base / "data", base / "logs")
-    try:
-        server.start()
+    with running(tmp_path_factory.mktemp("used")) as server:
         server.api.create("something")
-        assert server.stop() == 0, server.tail()
-    finally:
-        server.dispose()
     return server.data
 
 

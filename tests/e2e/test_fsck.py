@@ -10,22 +10,16 @@ import pytest
 
 from harness.api import TusUpload
 from harness.operator import fsck, vora_cli
-from harness.server import Server
+from harness.server import running
 from media.clips import clip
 
 
 @pytest.fixture(scope="module")
 def used(tmp_path_factory):
     """A data directory with one READY video and an upload that has begun; their ids."""
-    base = tmp_path_factory.mktemp("used")
-    server = Server(base / "data", base / "logs", ["--media.preset=ultrafast"])
-    try:
-        server.start()
+    with running(tmp_path_factory.mktemp("used"), ["--media.preset=ultrafast"]) as server:
         video = server.api.upload_and_wait(clip("tiny"))["id"]
         _, begun = server.api.upload(b"x" * 1000, complete=False, title="begun")
-        assert server.stop() == 0, server.tail()
-    finally:
-        server.dispose()
     return server.data, video
 
 

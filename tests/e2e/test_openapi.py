@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from harness.api import TusUpload
-from harness.server import ROOT, Server, clean_environment
+from harness.server import ROOT, clean_environment, running
 
 DOCUMENT = ROOT / "contracts" / "openapi" / "vora.json"
 METHODS = {"get", "put", "post", "patch", "delete", "head", "options"}
@@ -97,13 +97,8 @@ def test_every_operation_says_how_it_refuses(document):
 @pytest.fixture(scope="module")
 def fuzzed(tmp_path_factory):
     """A server of its own: the client deletes what it finds."""
-    base = tmp_path_factory.mktemp("fuzzed")
-    server = Server(base / "data", base / "logs")
-    try:
-        yield server.start()
-        assert server.stop() == 0, server.tail()
-    finally:
-        server.dispose()
+    with running(tmp_path_factory.mktemp("fuzzed")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

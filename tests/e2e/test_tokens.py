@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
 from harness.api import Api
-from harness.server import Server
+from harness.server import running
 from harness.wait import wait_until
 from test_api import problem
 
@@ -119,22 +119,14 @@ def keys(provider):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, provider, keys):
-    base = tmp_path_factory.mktemp("tokens")
-    made = Server(
-        base / "data",
-        base / "logs",
-        [
-            f"--auth.jwks_url={provider.base}/keys",
-            f"--auth.issuer={ISSUER}",
-            "--auth.jwks_refresh_min_s=3600",
-        ],
-    )
-    try:
-        made.start()
+    words = [
+        f"--auth.jwks_url={provider.base}/keys",
+        f"--auth.issuer={ISSUER}",
+        "--auth.jwks_refresh_min_s=3600",
+    ]
+    with running(tmp_path_factory.mktemp("tokens"), words) as made:
         counts(made, keys["RS256"].token())
         yield made
-    finally:
-        made.dispose()
 
 
 def counts(server, token):

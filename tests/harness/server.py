@@ -1,5 +1,6 @@
 """One `vora up` as a child process: started, watched, stopped, killed, started again on the same data."""
 
+import contextlib
 import ctypes
 import json
 import os
@@ -205,3 +206,16 @@ class Server:
 
     def processed(self, video_id=""):
         return self.data / "store" / "bucket-processed" / video_id
+
+
+@contextlib.contextmanager
+def running(base, arguments=(), environment=None):
+    """A started Server with its data and logs in `base`. It ends with exit code 0, unless the test has
+    ended it."""
+    server = Server(base / "data", base / "logs", arguments, environment)
+    try:
+        yield server.start()
+        if server.running():
+            assert server.stop() == 0, server.tail()
+    finally:
+        server.dispose()

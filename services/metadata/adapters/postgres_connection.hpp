@@ -47,7 +47,7 @@ class postgres_session final : public sql_session {
  private:
     postgres_connection& connection_;
     bool in_transaction_ = false;
-    sql_dialect dialect_{" FOR UPDATE", " FOR UPDATE OF o SKIP LOCKED"};
+    sql_dialect dialect_{" FOR UPDATE", " FOR UPDATE OF o SKIP LOCKED", true};
 };
 
 // "a = ? AND b = ?" -> "a = $1 AND b = $2". No statement of ours has a '?' in a literal.

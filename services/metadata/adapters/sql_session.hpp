@@ -72,6 +72,7 @@ using sql_rows = std::vector<sql_row>;
 struct sql_dialect {
     const char* hold_row = "";    // nobody else changes or holds the row until the end
     const char* claim_rows = "";  // of `o`: the same, but rows that somebody holds are left out
+    bool shared = false;          // other processes may be using the database
 };
 
 class sql_session {

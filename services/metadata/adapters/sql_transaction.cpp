@@ -28,11 +28,12 @@ constexpr const char* add_outbox_sql =
     "attempts)"
     " VALUES (?, ?, ?, ?, ?, ?, 0) ON CONFLICT (video_id, generation, step) DO NOTHING";
 
+// The count of claims goes on: an old claim's number is never given again.
 constexpr const char* renew_outbox_sql =
     "INSERT INTO Outbox (video_id, generation, step, source_key, source_bytes, created_at, "
     "attempts)"
     " VALUES (?, ?, ?, ?, ?, ?, 0) ON CONFLICT (video_id, generation, step) DO UPDATE SET"
-    " created_at = excluded.created_at, attempts = 0, claimed_until = NULL, sent_at = NULL";
+    " created_at = excluded.created_at, claimed_until = NULL, sent_at = NULL";
 
 // An expired answer makes room for the new one; the count of changed rows says which it was.
 constexpr const char* keep_answer_sql =
@@ -66,11 +67,11 @@ constexpr const char* claim_outbox_sql =
 
 constexpr const char* outbox_sent_sql =
     "UPDATE Outbox SET sent_at = ?, claimed_until = NULL"
-    " WHERE video_id = ? AND generation = ? AND step = ? AND sent_at IS NULL";
+    " WHERE video_id = ? AND generation = ? AND step = ? AND attempts = ? AND sent_at IS NULL";
 
 constexpr const char* release_outbox_sql =
     "UPDATE Outbox SET claimed_until = NULL"
-    " WHERE video_id = ? AND generation = ? AND step = ? AND sent_at IS NULL";
+    " WHERE video_id = ? AND generation = ? AND step = ? AND attempts = ? AND sent_at IS NULL";
 
 constexpr const char* release_all_sql =
     "UPDATE Outbox SET claimed_until = NULL WHERE sent_at IS NULL AND claimed_until IS NOT NULL";
@@ -90,7 +91,14 @@ sql_values with_key(sql_values first, const outbox_message& m) {
     return first;
 }
 
-outbox_message read_outbox(const sql_row& row) {
+sql_values with_claim(sql_values first, const outbox_message& m) {
+    auto values = with_key(std::move(first), m);
+    values.emplace_back(static_cast<std::int64_t>(m.attempts));
+    return values;
+}
+
+// As it is once the caller has claimed it.
+outbox_message read_claimed(const sql_row& row) {
     outbox_message m;
     m.video = video_id{row.text(0)};
     m.generation = row.integer(1);
@@ -98,7 +106,7 @@ outbox_message read_outbox(const sql_row& row) {
     m.source_key = row.text(3);
     m.source_bytes = row.integer(4);
     m.created_at = row.time(5);
-    m.attempts = static_cast<int>(row.integer(6));
+    m.attempts = static_cast<int>(row.integer(6)) + 1;
     m.delete_attempt = row.integer(7);
     m.unwanted = row.flag(8);
     return m;
@@ -189,22 +197,27 @@ result<std::vector<outbox_message>> sql_transaction::claim_outbox(timestamp now,
             session_.query(std::string(claimable_outbox_sql) + session_.dialect().claim_rows,
                            {sql_time(now), static_cast<std::int64_t>(count_max)});
         for (const auto& row : rows) {
-            claimed.push_back(read_outbox(row));
+            claimed.push_back(read_claimed(row));
             session_.execute(claim_outbox_sql, with_key({sql_time(until)}, claimed.back()));
         }
         return claimed;
     });
 }
 
-result<void> sql_transaction::outbox_sent(const outbox_message& m, timestamp now) {
-    return execute(outbox_sent_sql, with_key({sql_time(now)}, m));
+result<bool> sql_transaction::outbox_sent(const outbox_message& m, timestamp now) {
+    return attempt([&]() -> result<bool> {
+        return session_.execute(outbox_sent_sql, with_claim({sql_time(now)}, m)) == 1;
+    });
 }
 
 result<void> sql_transaction::release_outbox(const outbox_message& m) {
-    return execute(release_outbox_sql, with_key({}, m));
+    return execute(release_outbox_sql, with_claim({}, m));
 }
 
 result<void> sql_transaction::release_all_claims() {
+    if (session_.dialect().shared) {
+        return {};
+    }
     return execute(release_all_sql, {});
 }
 

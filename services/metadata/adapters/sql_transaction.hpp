@@ -19,7 +19,7 @@ class sql_transaction final : public video_transaction {
     result<void> withdraw_outbox(const video_id& id, outbox_kind kind) override;
     result<std::vector<outbox_message>> claim_outbox(timestamp now, timestamp until,
                                                      std::size_t count_max) override;
-    result<void> outbox_sent(const outbox_message& m, timestamp now) override;
+    result<bool> outbox_sent(const outbox_message& m, timestamp now) override;
     result<void> release_outbox(const outbox_message& m) override;
     result<void> release_all_claims() override;
     result<void> forget_sent_outbox(timestamp before, std::size_t count_max) override;

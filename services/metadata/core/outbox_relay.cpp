@@ -60,15 +60,23 @@ task<result<void>> outbox_relay::deliver(outbox_message m) {
 
 task<result<void>> outbox_relay::note_sent(outbox_message m) {
     auto done = co_await repository_.in_transaction(
-        [&m, now = clock_.now()](video_transaction& t) { return t.outbox_sent(m, now); });
+        [&m, now = clock_.now()](video_transaction& t) -> result<void> {
+            auto noted = t.outbox_sent(m, now);
+            // Not noted: it is another replica's by now, which finds it delivered.
+            return noted ? result<void>{} : fail(std::move(noted.error()));
+        });
     co_return done;
 }
 
 task<result<void>> outbox_relay::abandon(outbox_message m) {
     auto done = co_await repository_.in_transaction(
         [&m, now = clock_.now()](video_transaction& t) -> result<void> {
-            if (auto r = t.outbox_sent(m, now); !r || m.kind != outbox_kind::start_ingest) {
-                return r;
+            auto noted = t.outbox_sent(m, now);
+            if (!noted) {
+                return fail(std::move(noted.error()));
+            }
+            if (!*noted || m.kind != outbox_kind::start_ingest) {
+                return {};
             }
             auto v = t.find(m.video);
             if (!v) {

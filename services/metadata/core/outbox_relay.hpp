@@ -22,7 +22,8 @@ class outbox_relay {
     outbox_relay(video_repository& repository, workflow_engine& engine, const clock_source& clock,
                  breaker_options options = {});
 
-    // Once, before the first run: claims of an earlier life are void.
+    // Once, before the first run: claims of an earlier life are void, unless they may be another
+    // replica's.
     task<result<void>> recover();
     // Now and then: messages sent long ago and answers past their time are needed for nothing.
     task<result<void>> forget_sent();

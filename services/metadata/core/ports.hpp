@@ -36,7 +36,7 @@ struct outbox_message {
     std::string source_key;         // start_ingest
     std::int64_t source_bytes = 0;  // start_ingest
     timestamp created_at;
-    int attempts = 0;                 // claims so far
+    int attempts = 0;                 // claims so far; its number of the one who claimed it
     std::int64_t delete_attempt = 1;  // start_delete, as of the claim: names the run
     bool unwanted = false;  // as of the claim: the ingest that it starts has no video any more
 };
@@ -81,10 +81,13 @@ class video_transaction {
     // caller's until `until`.
     virtual result<std::vector<outbox_message>> claim_outbox(timestamp now, timestamp until,
                                                              std::size_t count_max) = 0;
-    virtual result<void> outbox_sent(const outbox_message& m, timestamp now) = 0;
-    // Gives a claim back at once: the message was not delivered.
+    // By the claim's number. False when the claim ran out and the message is somebody else's by
+    // now, or sent: nothing was noted.
+    virtual result<bool> outbox_sent(const outbox_message& m, timestamp now) = 0;
+    // Gives a claim back at once: the message was not delivered. Only the caller's own.
     virtual result<void> release_outbox(const outbox_message& m) = 0;
-    // At start: claims of an earlier life are void.
+    // At start: claims of an earlier life are void. Where other replicas may hold some, nothing:
+    // who died, died with a lease.
     virtual result<void> release_all_claims() = 0;
     // Sent before `before`: no longer needed for anything.
     virtual result<void> forget_sent_outbox(timestamp before, std::size_t count_max) = 0;

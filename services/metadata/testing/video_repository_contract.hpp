@@ -57,6 +57,13 @@ struct video_repository_contract : testing::Test {
         });
     }
     claimed_messages claim() { return run(claim_by(*first)).value(); }
+    bool note_sent(const outbox_message& m) {
+        return run(transact<bool>(*first,
+                                  [m, now = clock.now()](video_transaction& t) {
+                                      return t.outbox_sent(m, now);
+                                  }))
+            .value();
+    }
     std::int64_t pending() { return run(first->outbox()).value().pending; }
 
     // The same work n times at once, on as many replicas as there may be; its results.
@@ -293,8 +300,7 @@ TYPED_TEST_P(video_repository_contract, sweeps_see_state_deletion_and_messages_t
     ASSERT_EQ(page.size(), 1u);
     EXPECT_TRUE(page[0].start_pending);
     EXPECT_TRUE(this->run(this->first->in_state(video_state::processing, v.id, 5))->empty());
-    ASSERT_TRUE(this->change(
-        [&](video_transaction& t) { return t.outbox_sent(start, this->clock.now()); }));
+    EXPECT_TRUE(this->note_sent(start));
     page = this->run(this->first->in_state(video_state::processing, {}, 5)).value();
     EXPECT_FALSE(page.at(0).start_pending);
     const auto deleting = this->run(this->first->in_deletion({}, 5)).value();
@@ -312,13 +318,13 @@ TYPED_TEST_P(video_repository_contract, a_claim_lasts_until_its_end_or_its_relea
     EXPECT_TRUE(claimed[0].unwanted) << "the video is not in PROCESSING";
     EXPECT_TRUE(this->claim().empty()) << "it is somebody's";
     this->clock.advance(10s);
-    EXPECT_EQ(this->claim().size(), 1u) << "the lease has run out";
-    ASSERT_TRUE(this->change([&](video_transaction& t) { return t.release_outbox(m); }));
-    EXPECT_EQ(this->claim().at(0).attempts, 2) << "it was given back";
-    ASSERT_TRUE(this->change([&](video_transaction& t) { return t.release_all_claims(); }));
-    EXPECT_EQ(this->claim().size(), 1u);
-    ASSERT_TRUE(
-        this->change([&](video_transaction& t) { return t.outbox_sent(m, this->clock.now()); }));
+    const auto second = this->claim();
+    ASSERT_EQ(second.size(), 1u) << "the lease has run out";
+    ASSERT_TRUE(this->change([&](video_transaction& t) { return t.release_outbox(second[0]); }));
+    const auto third = this->claim();
+    EXPECT_EQ(third.at(0).attempts, 3) << "it was given back";
+    EXPECT_TRUE(this->note_sent(third[0]));
+    EXPECT_FALSE(this->note_sent(third[0])) << "it was noted before";
     this->clock.advance(1h);
     EXPECT_TRUE(this->claim().empty()) << "it was sent";
     EXPECT_EQ(this->pending(), 0);
@@ -327,6 +333,36 @@ TYPED_TEST_P(video_repository_contract, a_claim_lasts_until_its_end_or_its_relea
     ASSERT_TRUE(
         this->change([&](video_transaction& t) { return t.withdraw_outbox(m.video, m.kind); }));
     EXPECT_EQ(this->pending(), 0);
+}
+
+TYPED_TEST_P(video_repository_contract, who_claimed_too_long_ago_can_neither_give_back_nor_end_it) {
+    const auto m = this->message_of(this->put(this->some_video()));
+    ASSERT_TRUE(this->change([&](video_transaction& t) { return t.add_outbox(m); }));
+    const auto late = this->claim().at(0);
+    this->clock.advance(10s);
+    const auto holder = this->claim().at(0);
+    ASSERT_TRUE(this->change([&](video_transaction& t) { return t.release_outbox(late); }));
+    EXPECT_TRUE(this->claim().empty()) << "the other's claim stands";
+    EXPECT_FALSE(this->note_sent(late));
+    EXPECT_EQ(this->pending(), 1);
+    EXPECT_TRUE(this->note_sent(holder));
+    // Sent again later: what the first one says is still of no account.
+    ASSERT_TRUE(this->change([&](video_transaction& t) { return t.renew_outbox(m); }));
+    ASSERT_EQ(this->claim().size(), 1u);
+    EXPECT_FALSE(this->note_sent(late));
+    EXPECT_FALSE(this->note_sent(holder));
+    EXPECT_EQ(this->pending(), 1);
+}
+
+TYPED_TEST_P(video_repository_contract, at_its_start_a_replica_leaves_the_claims_of_others_alone) {
+    const auto m = this->message_of(this->put(this->some_video()));
+    ASSERT_TRUE(this->change([&](video_transaction& t) { return t.add_outbox(m); }));
+    ASSERT_EQ(this->claim().size(), 1u);
+    ASSERT_TRUE(this->change([&](video_transaction& t) { return t.release_all_claims(); }));
+    EXPECT_EQ(this->claim().size(), TypeParam::has_replicas ? 0u : 1u)
+        << "whoever is alone with its database knows that the claimer is dead";
+    this->clock.advance(10s);
+    EXPECT_EQ(this->claim().size(), 1u) << "the lease of a dead one ends";
 }
 
 TYPED_TEST_P(video_repository_contract, a_later_message_of_a_video_waits_for_the_earlier_one) {
@@ -342,8 +378,7 @@ TYPED_TEST_P(video_repository_contract, a_later_message_of_a_video_waits_for_the
     ASSERT_EQ(claimed.size(), 1u);
     EXPECT_EQ(claimed[0].kind, outbox_kind::start_ingest);
     EXPECT_TRUE(this->claim().empty());
-    ASSERT_TRUE(this->change(
-        [&](video_transaction& t) { return t.outbox_sent(start, this->clock.now()); }));
+    EXPECT_TRUE(this->note_sent(claimed[0]));
     EXPECT_EQ(this->claim().size(), 1u);
 }
 
@@ -398,6 +433,8 @@ REGISTER_TYPED_TEST_SUITE_P(video_repository_contract, a_video_comes_back_with_e
                             uploads_are_found_by_id_by_video_and_when_removable,
                             sweeps_see_state_deletion_and_messages_that_wait,
                             a_claim_lasts_until_its_end_or_its_release,
+                            who_claimed_too_long_ago_can_neither_give_back_nor_end_it,
+                            at_its_start_a_replica_leaves_the_claims_of_others_alone,
                             a_later_message_of_a_video_waits_for_the_earlier_one,
                             relays_at_once_claim_every_message_once, opening_again_changes_nothing);
 

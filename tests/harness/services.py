@@ -39,8 +39,9 @@ def run(name, *arguments, **environment):
 class Service:
     """Running; its addresses are those that it printed."""
 
-    def __init__(self, name, directory, keys, *arguments, environment=None):
+    def __init__(self, name, directory, keys, *arguments, environment=None, wait=True):
         directory.mkdir(parents=True, exist_ok=True)
+        self.name = name
         self.out = directory / f"{name}.out"
         self.log = directory / f"{name}.log"
         with open(self.out, "wb") as out, open(self.log, "wb") as log:
@@ -54,9 +55,14 @@ class Service:
                 start_new_session=True,
                 preexec_fn=die_with_the_tests,
             )
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self):
         self.addresses = wait_until(
-            self._announced, START_TIMEOUT_S, lambda: f"{name} serves\n{self.tail()}"
+            self._announced, START_TIMEOUT_S, lambda: f"{self.name} serves\n{self.tail()}"
         )
+        return self
 
     def _announced(self):
         if self.process.poll() is not None:

@@ -16,9 +16,11 @@
 namespace vora::all {
 
 void event_engine_config::bind(config::schema& s) {
-    s.add("events.engine", &engine,
-          "embedded, off, clickhouse://USER:PASSWORD@HOST:PORT or http://HOST:PORT");
+    s.add("events.engine", &engine, "embedded, off, or http(s)://USER:PASSWORD@HOST:PORT/DATABASE");
     s.mark_secret("events.engine");  // it may hold a password
+    s.add("events.engine_ca_file", &ca_file,
+          "PEM file of the authorities that https of events.engine is checked with; empty = the "
+          "system's");
     s.add("events.engine_library", &library,
           "libchdb.so of the embedded engine; empty = fetched into the user's cache");
 }
@@ -27,6 +29,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr std::size_t idle_connections_max = 16;
 constexpr auto restart_pause_min = 200ms;
 constexpr auto restart_pause_max = 30'000ms;
 constexpr auto fetch_pause_min = 2'000ms;
@@ -47,10 +50,11 @@ std::string engine_program() {
 
 struct event_engine::state {
     state(const executor& ex, blocking_pool& pool, event_engine_config c,
-          const std::string& data_dir, obs::logger l, obs::metrics& metrics)
+          std::shared_ptr<net::transport_security> security, const std::string& data_dir,
+          obs::logger l, obs::metrics& metrics)
         : config(std::move(c)),
           log(std::move(l)),
-          http(ex),
+          http(ex, idle_connections_max, std::move(security)),
           library(pool, config.library, log),
           process(pool, http,
                   {.program = engine_program(),
@@ -129,16 +133,26 @@ result<std::unique_ptr<event_engine>> event_engine::create(executor ex, blocking
                                                            event_engine_config c,
                                                            const std::string& data_dir,
                                                            obs::logger log, obs::metrics& metrics) {
-    auto s = std::make_unique<state>(ex, pool, std::move(c), data_dir, std::move(log), metrics);
-    if (!s->embedded() && s->config.engine != "off") {
-        auto server = clickhouse::parse_endpoint(s->config.engine);
-        if (!server) {
+    std::optional<clickhouse::endpoint> server;
+    std::shared_ptr<net::transport_security> security;
+    if (c.engine != "embedded" && c.engine != "off") {
+        auto parsed = clickhouse::parse_endpoint(c.engine);
+        if (!parsed) {
             return fail(errc::invalid_argument, "bad_config_value",
-                        "events.engine must be embedded, off, "
-                        "clickhouse://USER:PASSWORD@HOST:PORT or http://HOST:PORT");
+                        "events.engine must be embedded, off, or "
+                        "http(s)://USER:PASSWORD@HOST:PORT/DATABASE");
         }
-        s->server = std::move(*server);
+        auto made = clickhouse::security_for(*parsed, c.ca_file);
+        if (!made) {
+            return fail(errc::invalid_argument, "bad_config_value",
+                        "events.engine_ca_file: " + made.error().detail);
+        }
+        server = std::move(*parsed);
+        security = std::move(*made);
     }
+    auto s = std::make_unique<state>(ex, pool, std::move(c), std::move(security), data_dir,
+                                     std::move(log), metrics);
+    s->server = std::move(server);
     return std::unique_ptr<event_engine>(new event_engine(std::move(s)));
 }
 

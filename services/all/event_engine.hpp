@@ -18,9 +18,10 @@ class schema;
 namespace vora::all {
 
 struct event_engine_config {
-    // "embedded", "off", "clickhouse://USER:PASSWORD@HOST:PORT" or "http://HOST:PORT".
+    // "embedded", "off", or "http(s)://USER:PASSWORD@HOST:PORT/DATABASE".
     std::string engine = "embedded";
-    std::string library;  // of the embedded engine; empty = fetched into the user's cache
+    std::string library;    // of the embedded engine; empty = fetched into the user's cache
+    std::string ca_file{};  // PEM, for https; empty = the system's
 
     void bind(config::schema& s);
 };

@@ -1,6 +1,7 @@
 #include "services/analytics/adapters/clickhouse_event_store.hpp"
 
 #include "contracts/events/playback_events.hpp"
+#include "libs/base/encoding.hpp"
 #include "libs/base/fault_point.hpp"
 #include "libs/clickhouse/client.hpp"
 
@@ -23,18 +24,37 @@ std::string look_at_columns() {
 
 }  // namespace
 
+// Looks first: where somebody else has made the table, the right to make one is not needed.
 task<result<void>> clickhouse_event_store::prepare() {
-    for (const auto sql : {table::create_database, table::create_playback_events}) {
-        auto made = co_await engine_.execute(std::string(sql), ddl_deadline);
+    auto seen = co_await engine_.query(look_at_columns(), {}, ddl_deadline);
+    if (!seen && seen.error().reason == "clickhouse_no_table") {
+        auto made = co_await create();
         if (!made) {
             co_return made;
         }
+        seen = co_await engine_.query(look_at_columns(), {}, ddl_deadline);
     }
-    auto seen = co_await engine_.query(look_at_columns(), {}, ddl_deadline);
     if (!seen) {
         co_return fail(seen.error());
     }
     co_return result<void>{};
+}
+
+task<result<void>> clickhouse_event_store::create() {
+    auto version = co_await engine_.version(ddl_deadline);
+    if (!version) {
+        co_return fail(version.error());
+    }
+    const auto year = parse_uint(std::string_view(*version).substr(0, version->find('.')));
+    const bool is_old = year && *year < 20;
+    auto made = co_await engine_.create_database(ddl_deadline);
+    if (!made) {
+        co_return made;
+    }
+    made = co_await engine_.execute(std::string(is_old ? table::create_playback_events_before_20
+                                                       : table::create_playback_events),
+                                    ddl_deadline);
+    co_return made;
 }
 
 task<result<void>> clickhouse_event_store::insert(std::string rows, std::string token) {

@@ -20,6 +20,8 @@ class clickhouse_event_store final : public event_store {
     task<result<void>> insert(std::string rows, std::string token) override;
 
  private:
+    task<result<void>> create();
+
     clickhouse::client& engine_;
     milliseconds insert_deadline_;
 };

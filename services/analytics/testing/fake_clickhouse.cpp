@@ -72,6 +72,10 @@ net::response fake_clickhouse::statement(const std::string& sql) {
     if (sql.starts_with("CREATE TABLE")) {
         has_table = true;
     }
+    if (sql.starts_with("SELECT version()")) {
+        return net::response::text(
+            200, "26.7.2.1\t['async_insert=1','insert_deduplication_token=','readonly=0']\n");
+    }
     if (sql.starts_with("SELECT") && (!has_table || foreign_table)) {
         return refuse(404, has_table ? 47 : 60, "no such table or column");
     }

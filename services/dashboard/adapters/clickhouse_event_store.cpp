@@ -1,7 +1,5 @@
 #include "services/dashboard/adapters/clickhouse_event_store.hpp"
 
-#include "contracts/events/playback_events.hpp"
-
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -25,8 +23,7 @@ WITH
                     concat(char(0), _part, ' ', toString(_part_offset))) AS session,
             toUInt8(least(59, intDiv((toUnixTimestamp64Milli(event_time) - {from:Int64}) * 60,
                                      {span:Int64}))) AS part
-        FROM )";
-constexpr std::string_view figures_where = R"(.PlaybackEvents
+        FROM PlaybackEvents
         WHERE event_time >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
           AND event_time < fromUnixTimestamp64Milli({until:Int64}, 'UTC'))";
 constexpr std::string_view of_one = " AND video_id = {video:String}";
@@ -71,8 +68,6 @@ static_assert(series_points == 60);
 
 std::string statement(std::string_view condition) {
     std::string sql(figures_head);
-    sql += contracts::events::database;
-    sql += figures_where;
     sql += condition;
     sql += figures_tail;
     return sql;

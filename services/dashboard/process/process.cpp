@@ -11,9 +11,12 @@ namespace vora::dashboard {
 
 namespace {
 
+constexpr std::size_t idle_connections_max = 16;
+
 struct settings {
     config dashboard;
     std::string engine = "off";
+    std::string engine_ca_file;
     std::string issuer_file;
     service::token_keys_config provider;
 
@@ -25,9 +28,11 @@ struct settings {
         s.add("services.metadata_url", &dashboard.metadata_url,
               "internal listener of metadata, http://HOST:PORT");
         s.add("events.engine", &engine,
-              "where events are read: clickhouse://USER:PASSWORD@HOST:PORT, http://HOST:PORT, or "
-              "off");
+              "where events are read: http(s)://USER:PASSWORD@HOST:PORT/DATABASE, or off");
         s.mark_secret("events.engine");  // it may hold a password
+        s.add("events.engine_ca_file", &engine_ca_file,
+              "PEM file of the authorities that https of events.engine is checked with; empty = "
+              "the system's");
         s.add("keys.issuer_file", &issuer_file,
               "PEM file with the private key of the platform's own issuer; made where it is not "
               "there");
@@ -47,11 +52,18 @@ std::optional<clickhouse::endpoint> endpoint_of(const std::string& engine) {
     return service::or_throw(clickhouse::parse_endpoint(engine), "events.engine");
 }
 
+// It also speaks to metadata, by http.
+std::shared_ptr<net::transport_security> security_of(const std::optional<clickhouse::endpoint>& at,
+                                                     const std::string& ca_file) {
+    return at ? service::or_throw(clickhouse::security_for(*at, ca_file), "events.engine_ca_file")
+              : nullptr;
+}
+
 class process final : public service::instance {
  public:
     process(const service::host& h, const settings& s)
         : endpoint_(endpoint_of(s.engine)),
-          http_(h.ex),
+          http_(h.ex, idle_connections_max, security_of(endpoint_, s.engine_ca_file)),
           events_(http_, [this] { return endpoint_; }),
           issuer_(service::or_throw(auth::token_issuer::load_or_create(s.issuer_file),
                                     "keys.issuer_file")),

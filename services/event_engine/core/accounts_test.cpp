@@ -37,9 +37,9 @@ TEST(engine_accounts, one_key_counts_under_every_name) {
 
 TEST(engine_accounts, a_mistake_is_told_by_its_line_and_never_by_its_password) {
     const std::string secret = "0123456789secret";
-    for (const auto& text :
-         std::vector<std::string>{"a " + secret, "a " + secret + " admin", "a " + secret + " read more", "a short read",
-          "a " + secret + " read\na " + secret + " write", "# nobody\n"}) {
+    for (const auto& text : std::vector<std::string>{
+             "a " + secret, "a " + secret + " admin", "a " + secret + " read more", "a short read",
+             "a " + secret + " read\na " + secret + " write", "# nobody\n"}) {
         const auto r = parse_accounts(text);
         ASSERT_FALSE(r) << text;
         EXPECT_EQ(r.error().detail.find(secret), std::string::npos) << r.error().detail;

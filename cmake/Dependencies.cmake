@@ -50,3 +50,8 @@ if(VORA_REAL_SYSTEMS)
   find_package(PostgreSQL REQUIRED)
   vora_dependency(pqxx ${VORA_PQXX} PostgreSQL::PostgreSQL)  # metadata's repository only
 endif()
+
+if(VORA_REAL_SYSTEMS)
+  find_library(VORA_RDKAFKA rdkafka REQUIRED)
+  vora_dependency(rdkafka ${VORA_RDKAFKA})  # the shared spill of analytics only
+endif()

@@ -8,7 +8,7 @@
 #                                           LONG: by ./vora fuzz only, not in every test run)
 #
 # Test name suffixes say what a test needs: _test nothing, _ffmpeg_test ffmpeg, _chdb_test the event engine's
-# library (`vora event-engine fetch`, or VORA_CHDB_LIBRARY). _postgres_test, _minio_test and _temporal_test need
+# library (`vora event-engine fetch`, or VORA_CHDB_LIBRARY). _postgres_test, _minio_test, _temporal_test and _kafka_test need
 # that server, which tools/stack/with_servers.py starts; they are built with -DVORA_REAL_SYSTEMS=ON only.
 option(VORA_FUZZ "build the libFuzzer targets" OFF)
 set(VORA_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual

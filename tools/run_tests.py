@@ -21,7 +21,7 @@ from tools.stack import install, with_servers  # noqa: E402
 
 BUILD = ROOT / "build"
 JOBS = str(os.cpu_count() or 2)
-SERVERS = ["postgres", "minio", "temporal"]  # that unit tests need (cmake/VoraModule.cmake)
+SERVERS = ["postgres", "minio", "temporal", "kafka"]  # that unit tests need (cmake/VoraModule.cmake)
 
 
 class Run:

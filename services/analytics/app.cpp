@@ -32,6 +32,14 @@ drain_options drain_options_of(const config& c) {
     return o;
 }
 
+std::unique_ptr<event_spill> make_spill(const spill_parts& p, blocking_pool& pool, const config& c,
+                                        const spill_maker& other) {
+    if (other) {
+        return other(p);
+    }
+    return std::make_unique<disk_spool>(p.ex, pool, p.clock, p.books, p.log, spool_options(c));
+}
+
 double seconds_of(milliseconds ms) {
     return std::chrono::duration<double>(ms).count();
 }
@@ -40,11 +48,12 @@ double seconds_of(milliseconds ms) {
 
 struct app::parts {
     parts(executor ex, blocking_pool& pool, const clock_source& c, clickhouse::client& engine,
-          obs::logger l, obs::metrics& m, const config& conf)
+          obs::logger l, obs::metrics& m, const config& conf, const spill_maker& other)
         : clock(c),
           log(std::move(l)),
           shown(m),
-          spool_bytes(m.gauge("vora_analytics_spool_bytes", "bytes of the spool's files")),
+          spool_bytes(m.gauge("vora_analytics_spool_bytes",
+                              "bytes of the spool's files, or of the queue to Kafka")),
           oldest_age(m.gauge("vora_analytics_oldest_age_seconds",
                              "how long the first event that is not stored has waited")),
           recovering(m.gauge("vora_analytics_recovering",
@@ -55,10 +64,10 @@ struct app::parts {
           batches(m.counter("vora_analytics_batches_total", "inserts that were stored")),
           failures(m.counter("vora_analytics_insert_failures_total",
                              "attempts to store that failed and are made again")),
-          spool(ex, pool, c, books, log, spool_options(conf)),
+          spool(make_spill({ex, c, books, log}, pool, conf, other)),
           store(engine, milliseconds(conf.insert_deadline_ms)),
-          draining(ex, spool, store, drain_options_of(conf), watch()),
-          handler(spool, books, c),
+          draining(ex, *spool, store, drain_options_of(conf), watch()),
+          handler(*spool, books, c),
           group(ex) {
         recovering.set(1);
         books.on_change([this](const totals& t) { shown.show(t); });
@@ -80,7 +89,7 @@ struct app::parts {
     std::string failing;               // reason, as last logged
     std::optional<timestamp> waiting;  // received time of the batch that cannot be stored
     ledger books;
-    disk_spool spool;
+    std::unique_ptr<event_spill> spool;
     clickhouse_event_store store;
     drain draining;
     ingest handler;
@@ -122,17 +131,17 @@ void app::parts::failed(const error& why) {
 
 task<> app::parts::keep_gauges() {
     for (;;) {
-        spool_bytes.set(static_cast<double>(spool.bytes_on_disk()));
-        recovering.set(spool.recovered() ? 0 : 1);
+        spool_bytes.set(static_cast<double>(spool->bytes_held()));
+        recovering.set(spool->recovered() ? 0 : 1);
         oldest_age.set(waiting ? std::max(0.0, seconds_of(clock.now() - *waiting)) : 0.0);
         co_await sleep_for(gauge_interval);
     }
 }
 
 app::app(executor ex, blocking_pool& pool, const clock_source& clock, clickhouse::client& engine,
-         obs::logger log, obs::metrics& metrics, config c)
+         obs::logger log, obs::metrics& metrics, config c, const spill_maker& spill)
     : parts_(std::make_unique<parts>(ex, pool, clock, engine, log.for_service("analytics"), metrics,
-                                     c)) {}
+                                     c, spill)) {}
 
 app::~app() = default;
 
@@ -141,7 +150,7 @@ net::router app::public_routes() {
 }
 
 task<> app::start() {
-    co_await parts_->spool.start();
+    co_await parts_->spool->start();
     // Analytics never ends the process: what should not happen is logged, ingest goes on.
     parts_->group.on_error([this](const std::string& what) {
         parts_->log.error("analytics_task_ended", {{"detail", what}});
@@ -153,7 +162,7 @@ task<> app::start() {
 task<> app::stop() {
     co_await parts_->draining.hurry(drain_at_stop);
     co_await parts_->group.stop();
-    co_await parts_->spool.stop();
+    co_await parts_->spool->stop();
 }
 
 }  // namespace vora::analytics

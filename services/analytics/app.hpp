@@ -9,6 +9,7 @@
 #include "libs/obs/metrics.hpp"
 #include "services/analytics/config.hpp"
 
+#include <functional>
 #include <memory>
 
 namespace vora::clickhouse {
@@ -17,11 +18,24 @@ class client;
 
 namespace vora::analytics {
 
+class event_spill;
+class ledger;
+
+// What a spill is made of.
+struct spill_parts {
+    executor ex;
+    const clock_source& clock;
+    ledger& books;
+    obs::logger log;
+};
+using spill_maker = std::function<std::unique_ptr<event_spill>(const spill_parts&)>;
+
 class app {
  public:
-    // References must outlive the app.
+    // References must outlive the app. `spill`: what lies between ingest and drain; by default the
+    // spool on disk.
     app(executor ex, blocking_pool& pool, const clock_source& clock, clickhouse::client& engine,
-        obs::logger log, obs::metrics& metrics, config c);
+        obs::logger log, obs::metrics& metrics, config c, const spill_maker& spill = {});
     ~app();
     app(const app&) = delete;
 

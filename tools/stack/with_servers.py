@@ -3,7 +3,8 @@
     python -m tools.stack.with_servers postgres minio -- build/debug/test/blob_s3_test
 
 The command finds them by environment: VORA_TEST_POSTGRES (a DSN), VORA_TEST_S3_URL, _ACCESS_KEY and
-_SECRET_KEY, VORA_TEST_TEMPORAL and VORA_TEST_KAFKA (host:port). Tests make databases, buckets, task queues and topics of their own there.
+_SECRET_KEY, VORA_TEST_TEMPORAL and VORA_TEST_KAFKA (host:port). Tests make databases, buckets, task queues and
+topics of their own there.
 """
 
 import contextlib

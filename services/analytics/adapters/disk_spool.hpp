@@ -36,17 +36,16 @@ struct disk_spool_options {
     std::uint64_t quarantine_files_max = 1000;
 };
 
-class disk_spool final : public event_sink, public event_backlog {
+class disk_spool final : public event_spill {
  public:
     disk_spool(executor ex, blocking_pool& pool, const clock_source& clock, ledger& books,
                obs::logger log, disk_spool_options o);
     ~disk_spool() override;
     disk_spool(const disk_spool&) = delete;
 
-    // Before anything else. A directory that cannot be used now is tried again with each write.
-    task<> start();
-    // After the last append() and next(): writes what waits, syncs.
-    task<> stop();
+    // A directory that cannot be used now is tried again with each write.
+    task<> start() override;
+    task<> stop() override;
 
     task<> append(std::string rows, std::uint32_t events) override;
 
@@ -58,10 +57,10 @@ class disk_spool final : public event_sink, public event_backlog {
     task<> quarantine(const event_batch& b) override;
     void forget_borders(const event_batch& b) override;
 
-    std::uint64_t bytes_on_disk() const { return disk_bytes_; }
-    // Whether the ledger holds what an earlier run left. It is counted behind the first answers: a
-    // full spool takes seconds to read.
-    bool recovered() const { return recovered_; }
+    std::uint64_t bytes_held() const override { return disk_bytes_; }
+    // What an earlier run left is counted behind the first answers: a full spool takes seconds to
+    // read.
+    bool recovered() const override { return recovered_; }
 
  private:
     struct segment {

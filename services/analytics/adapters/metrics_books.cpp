@@ -18,7 +18,11 @@ metrics_books::metrics_books(obs::metrics& m)
     : accepted_(m.counter("vora_analytics_events_accepted_total",
                           "events of requests that were answered with 204; goes on over restarts")),
       stored_(m.counter("vora_analytics_events_stored_total", "events that ClickHouse has taken")),
-      spooled_(m.gauge("vora_analytics_events_spooled", "events on disk, not yet stored")) {
+      spooled_(m.gauge("vora_analytics_events_spooled", "events held here, not yet stored")),
+      delivered_(m.counter("vora_analytics_events_delivered_total",
+                           "events that the topic of events.spill = kafka has taken")),
+      consumed_(m.counter("vora_analytics_events_consumed_total",
+                          "events of the topic that were settled here")) {
     for (std::size_t i = 0; i < drop_reasons; ++i) {
         dropped_[i] = &m.counter("vora_analytics_events_dropped_total",
                                  "events that will never be stored, by reason",
@@ -29,6 +33,8 @@ metrics_books::metrics_books(obs::metrics& m)
 void metrics_books::show(const totals& t) {
     raise(accepted_, shown_.accepted, t.accepted);
     raise(stored_, shown_.stored, t.stored);
+    raise(delivered_, shown_.handed_over, t.handed_over);
+    raise(consumed_, shown_.taken_over, t.taken_over);
     for (std::size_t i = 0; i < drop_reasons; ++i) {
         raise(*dropped_[i], shown_.dropped[i], t.dropped[i]);
     }

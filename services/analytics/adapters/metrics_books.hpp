@@ -18,6 +18,8 @@ class metrics_books {
     obs::counter& accepted_;
     obs::counter& stored_;
     obs::gauge& spooled_;
+    obs::counter& delivered_;
+    obs::counter& consumed_;
     std::array<obs::counter*, drop_reasons> dropped_{};
     totals shown_;
 };

@@ -35,7 +35,7 @@ task<> drain::run() {
 
 // A full batch goes at once, a smaller one waits for company.
 task<> drain::wait_for_batch() {
-    if (!hurrying_ && backlog_.events() < options_.rows_max &&
+    if (!hurrying_ && !backlog_.is_due() && backlog_.events() < options_.rows_max &&
         backlog_.bytes() < options_.bytes_max) {
         co_await hurry_.wait(options_.flush_after);
     }

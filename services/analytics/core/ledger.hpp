@@ -1,6 +1,9 @@
 #pragma once
 // The books: accepted = stored + spooled + dropped, at every moment. Events are accepted when their
 // request is answered with 204, whatever becomes of them. One loop; no locks.
+//
+// With a log that several processes share each has books of its own: accepted + taken_over =
+// stored + spooled + dropped + handed_over.
 
 #include "services/analytics/core/event.hpp"
 
@@ -17,6 +20,8 @@ struct totals {
     std::uint64_t stored = 0;
     std::uint64_t spooled = 0;
     std::array<std::uint64_t, drop_reasons> dropped{};
+    std::uint64_t handed_over = 0;  // to the shared log
+    std::uint64_t taken_over = 0;   // from it, whoever put them there
 
     std::uint64_t& of(drop_reason r) { return dropped[static_cast<std::size_t>(r)]; }
     std::uint64_t of(drop_reason r) const { return dropped[static_cast<std::size_t>(r)]; }
@@ -54,6 +59,18 @@ class ledger {
     void lose(drop_reason why, std::uint64_t events) {
         take_out(events);
         totals_.of(why) += events;
+        changed();
+    }
+    // Spooled events are in the shared log now, for any process.
+    void hand_over(std::uint64_t events) {
+        take_out(events);
+        totals_.handed_over += events;
+        changed();
+    }
+    // Events of the shared log are spooled here: store() or lose() follows at once.
+    void take_over(std::uint64_t events) {
+        totals_.taken_over += events;
+        totals_.spooled += events;
         changed();
     }
     // What an earlier run settled. Its spooled events are entered by spool() when they are found.

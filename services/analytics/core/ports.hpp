@@ -41,6 +41,8 @@ class event_backlog {
     // Events, and bytes of them, that wait. Counts what an earlier run left once next() has looked.
     virtual std::uint64_t events() const = 0;
     virtual std::uint64_t bytes() const = 0;
+    // Whether what is next has waited for company already, and goes without waiting again.
+    virtual bool is_due() const { return false; }
     // Returns when there is something to drain, or after `limit`.
     virtual task<> wait(milliseconds limit) = 0;
     // The batch after what was acknowledged: the one that was begun before, else a new one of at
@@ -52,6 +54,19 @@ class event_backlog {
     virtual task<> quarantine(const event_batch& b) = 0;
     // The batch was refused as a whole, nothing of it is stored: its borders may be drawn anew.
     virtual void forget_borders(const event_batch& b) = 0;
+};
+
+// Both ends of what lies between ingest and drain.
+class event_spill : public event_sink, public event_backlog {
+ public:
+    // Before anything else. Never fails: what cannot be used now is tried again.
+    virtual task<> start() = 0;
+    // After the last append() and next(): hands on what waits, within a few seconds.
+    virtual task<> stop() = 0;
+    // Bytes it holds of the machine: disk or memory.
+    virtual std::uint64_t bytes_held() const = 0;
+    // Whether the ledger holds what an earlier run left.
+    virtual bool recovered() const = 0;
 };
 
 // The PlaybackEvents table.

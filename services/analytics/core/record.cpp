@@ -29,17 +29,7 @@ std::optional<std::string_view> slice(const record& r, std::uint64_t from, std::
     if (from == r.first_row && to == r.end_row()) {
         return r.payload;
     }
-    std::size_t begin = 0;
-    std::size_t end = 0;
-    for (std::uint64_t row = r.first_row; row < to; ++row) {
-        const auto length = row_length(r.payload.substr(end));
-        if (!length) {
-            return std::nullopt;
-        }
-        begin = row < from ? end + *length : begin;
-        end += *length;
-    }
-    return r.payload.substr(begin, end - begin);
+    return rows_between(r.payload, from - r.first_row, to - r.first_row);
 }
 
 bool is_full(const collected_rows& c, const record& next, const row_range& wanted) {

@@ -62,4 +62,19 @@ std::optional<std::size_t> row_length(std::string_view bytes) {
     return whole ? std::optional(bytes.size() - rest.size()) : std::nullopt;
 }
 
+std::optional<std::string_view> rows_between(std::string_view bytes, std::uint64_t from,
+                                             std::uint64_t to) {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+    for (std::uint64_t row = 0; row < to; ++row) {
+        const auto length = row_length(bytes.substr(end));
+        if (!length) {
+            return std::nullopt;
+        }
+        begin = row < from ? end + *length : begin;
+        end += *length;
+    }
+    return bytes.substr(begin, end - begin);
+}
+
 }  // namespace vora::analytics

@@ -41,7 +41,7 @@ void analytics_fixture::start(config c) {
                                  : std::nullopt;
         });
     app_ = std::make_unique<app>(loop_.executor(), pool_, clock_, *clickhouse_, obs::logger(),
-                                 *metrics_, c);
+                                 *metrics_, c, spill_);
     net::server_options options;
     options.name = "front";
     front_ = std::make_unique<net::server>(loop_.executor(), options, app_->public_routes(),
@@ -79,7 +79,7 @@ int analytics_fixture::post(const std::string& body) {
 }
 
 bool analytics_fixture::eventually(const std::function<bool()>& f) {
-    const auto deadline = std::chrono::steady_clock::now() + 10s;
+    const auto deadline = std::chrono::steady_clock::now() + patience_;
     while (!f()) {
         if (std::chrono::steady_clock::now() > deadline) {
             return false;

@@ -41,7 +41,7 @@ class analytics_fixture : public ::testing::Test {
     net::client_response send(const std::string& method, const std::string& body,
                               net::headers headers);
     int post(const std::string& body);
-    // Runs the loop until f() or ten seconds have passed.
+    // Runs the loop until f() or patience_ has passed.
     bool eventually(const std::function<bool()>& f);
     double metric(const std::string& line_start) const;
     double dropped(const std::string& reason) const {
@@ -62,6 +62,8 @@ class analytics_fixture : public ::testing::Test {
     system_clock_source clock_;
     fake_clickhouse engine_;
     bool engine_there_ = true;
+    spill_maker spill_;  // absent: the disk
+    seconds patience_{10};
     std::unique_ptr<obs::metrics> metrics_;
     std::unique_ptr<net::client> client_;
     std::unique_ptr<clickhouse::client> clickhouse_;

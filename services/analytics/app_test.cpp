@@ -224,6 +224,21 @@ TEST_F(analytics, poison_rows_go_to_quarantine_and_nothing_else_does) {
     expect_stored_once(64, 65);
 }
 
+TEST_F(analytics, the_search_for_poison_does_not_wait_for_company) {
+    engine_there_ = false;
+    start();
+    EXPECT_EQ(post(events_json(0, 99)), 204);
+    EXPECT_EQ(post("{\"events\":[" + event_json(99, "poison") + "]}"), 204);
+    stop();
+    engine_there_ = true;
+    engine_.poison = "poison";
+    auto c = quick();
+    c.flush_ms = 60'000;
+    start(c);  // what an earlier run left goes at once
+    ASSERT_TRUE(eventually([&] { return stored() == 99 && dropped("quarantined") == 1; }));
+    expect_stored_once(0, 99);
+}
+
 TEST_F(analytics, a_foreign_table_is_not_taken_for_poison) {
     engine_.foreign_table = true;
     start();

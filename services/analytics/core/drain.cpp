@@ -33,9 +33,10 @@ task<> drain::run() {
     }
 }
 
-// A full batch goes at once, a smaller one waits for company.
+// A full batch goes at once, a smaller one waits for company; not while a poison row is looked for.
 task<> drain::wait_for_batch() {
-    if (!hurrying_ && !backlog_.is_due() && backlog_.events() < options_.rows_max &&
+    const bool is_halved = rows_max_ < options_.rows_max;
+    if (!hurrying_ && !is_halved && !backlog_.is_due() && backlog_.events() < options_.rows_max &&
         backlog_.bytes() < options_.bytes_max) {
         co_await hurry_.wait(options_.flush_after);
     }

@@ -34,6 +34,8 @@ group.min.session.timeout.ms=1000
 num.network.threads=1
 num.io.threads=2
 log.cleaner.enable=false
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 """
 
 # The cluster's id is 16 bytes in base64; one is as good as another.
@@ -43,19 +45,22 @@ CLUSTER = "dm9yYS10ZXN0cy1rYWZrYQ"
 class Kafka:
     """Topics are made when they are first named, with `partitions`; all survives kill() and start()."""
 
-    def __init__(self, directory, port=None, partitions=3):
+    def __init__(self, directory, port=None, partitions=3, controller_port=None):
         self.directory = Path(directory)
         self.port = port or free_port()
-        self.controller_port = free_port()
+        self.controller_port = controller_port or free_port()
         self.partitions = partitions
+        self.log = self.directory / "kafka.log"
         self.child = None
 
     @property
     def bootstrap(self):
         return f"127.0.0.1:{self.port}"
 
-    def start(self):
-        java = [install.ensure("java"), *JVM, "-cp", f"{install.ensure('kafka')}/*"]
+    def _java(self):
+        return [install.ensure("java"), *JVM, "-cp", f"{install.ensure('kafka')}/*"]
+
+    def prepare(self):
         self.directory.mkdir(parents=True, exist_ok=True)
         configuration = self.directory / "server.properties"
         data = self.directory / "data"
@@ -68,14 +73,21 @@ class Kafka:
             )
         )
         if not data.exists():
-            self._format(java, configuration)
+            self._format(self._java(), configuration)
+
+    def launch(self):
+        configuration = self.directory / "server.properties"
         self.child = Child(
             "kafka",
-            [*java, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "kafka.Kafka", configuration],
-            self.directory / "kafka.log",
+            [*self._java(), "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "kafka.Kafka", configuration],
+            self.log,
             cwd=self.directory,
         )
-        self.child.wait_until(self.ready)
+        return self.child
+
+    def start(self):
+        self.prepare()
+        self.launch().wait_until(self.ready)
         return self
 
     def _format(self, java, configuration):

@@ -74,6 +74,7 @@ struct part_info {
     std::uint32_t number = 0;  // from 1
     std::uint64_t size_bytes = 0;
     std::string etag;
+    std::string checksum{};  // the store's, which wants it back at the completion; may be empty
 };
 
 class writer {

@@ -1,5 +1,6 @@
 #include "libs/blob/s3/local_file.hpp"
 
+#include "libs/base/crc32c.hpp"
 #include "libs/base/crypto.hpp"
 
 #include <fcntl.h>
@@ -118,6 +119,25 @@ result<std::size_t> local_file::read_at(std::span<char> into, std::uint64_t offs
             return fail(errc::internal, "local_file_failed", std::strerror(errno));
         }
     }
+}
+
+result<std::uint32_t> local_file::checksum() const {
+    constexpr std::size_t piece_bytes = 256 << 10;
+    std::vector<char> piece(piece_bytes);
+    std::uint32_t crc = 0;
+    for (std::uint64_t at = 0; at < size_;) {
+        auto n =
+            read_at(std::span(piece).first(std::min<std::uint64_t>(piece_bytes, size_ - at)), at);
+        if (!n) {
+            return fail(n.error());
+        }
+        if (*n == 0) {
+            break;  // it was cut: sending it fails
+        }
+        crc = crc32c(std::string_view(piece.data(), *n), crc);
+        at += *n;
+    }
+    return crc;
 }
 
 std::unique_ptr<net::body_source> local_file::source(blocking_pool& files) {

@@ -41,6 +41,8 @@ class local_file : public std::enable_shared_from_this<local_file> {
 
     std::uint64_t size_bytes() const { return size_; }
     std::unique_ptr<net::body_source> source(blocking_pool& files);
+    // CRC-32C of all its bytes.
+    result<std::uint32_t> checksum() const;
     result<std::size_t> read_at(std::span<char> into, std::uint64_t offset) const;
 
  private:

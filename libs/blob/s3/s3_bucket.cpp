@@ -18,10 +18,13 @@ constexpr double repeat_budget_max = 100;
 constexpr double repeat_cost = 1;
 constexpr double success_gain = 0.1;
 
+std::uint64_t object_bytes(const s3_call& c) {
+    return c.source ? c.source_bytes : c.memory.size();
+}
+
 // What this call may take beyond a small one.
 milliseconds sending_time(const s3_call& c) {
-    const auto bytes = c.source ? c.source_bytes : c.memory.size();
-    return milliseconds(bytes * 1000 >> 20) + c.extra_time;
+    return milliseconds(object_bytes(c) * 1000 >> 20) + c.extra_time;
 }
 
 bool is_bucket_name(std::string_view name) {
@@ -98,6 +101,7 @@ s3_bucket::s3_bucket(executor ex, const clock_source& clock, s3_options options,
       client_(std::move(ex), options_.calls_max, std::move(security)),
       signer_(options_.access_key, options_.secret_key, options_.region, "s3"),
       gate_(options_.calls_max),
+      counts_(options_.metrics),
       repeat_budget_(repeat_budget_max) {
     const auto scheme = options_.endpoint.find("://") + 3;
     host_ = options_.endpoint.substr(scheme);
@@ -154,7 +158,10 @@ task<result<s3_answer>> s3_bucket::try_once(const s3_call& c, bool streams, mill
         r.stream = source.get();
         r.stream_length = c.source_bytes;
     }
+    const auto began = steady_clock::now();
     auto head = co_await client_.open(std::move(r));
+    counts_.attempted(op_of(c), head ? std::optional((*head)->status()) : std::nullopt,
+                      steady_clock::now() - began);
     if (!head) {
         // Of a transport, except what the source says.
         const auto& e = head.error();
@@ -212,6 +219,7 @@ task<result<s3_answer>> s3_bucket::repeat(const s3_call& c, bool streams,
             co_return fail(*e);
         }
         repeat_budget_ -= repeat_cost;
+        counts_.repeated(op_of(c));
         co_await sleep_for(pause);
     }
 }
@@ -225,6 +233,9 @@ task<result<s3_answer>> s3_bucket::call(s3_call c, bool streams) {
     }
     auto r = co_await repeat(c, streams, until);
     note(r);
+    if (r && r->status / 100 == 2) {
+        counts_.sent(object_bytes(c));
+    }
     co_return r;
 }
 
@@ -313,6 +324,10 @@ error s3_error(int status, std::string_view code) {
     }
     if (code == "InvalidPart" || code == "InvalidPartOrder" || code == "EntityTooSmall") {
         return {errc::failed_precondition, "part_mismatch", detail};
+    }
+    // The bytes were damaged on the way to it.
+    if (code == "BadDigest" || code == "XAmzContentChecksumMismatch") {
+        return {errc::unavailable, "storage_unavailable", detail};
     }
     // A store in trouble blames the client: MinIO answers so when its disk is full.
     if (code == "IncompleteBody" || code == "RequestTimeout" || code == "SlowDown" ||

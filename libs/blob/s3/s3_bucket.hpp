@@ -9,6 +9,7 @@
 #include "libs/base/clock.hpp"
 #include "libs/blob/blob.hpp"
 #include "libs/blob/s3/call_gate.hpp"
+#include "libs/blob/s3/s3_metrics.hpp"
 #include "libs/blob/s3/s3_options.hpp"
 #include "libs/blob/s3/sigv4.hpp"
 #include "libs/net/client.hpp"
@@ -64,6 +65,7 @@ class s3_bucket {
 
     const s3_options& options() const { return options_; }
     timestamp now() const { return clock_.now(); }
+    s3_metrics& counts() { return counts_; }
     // The last permanent refusal ("storage_forbidden" ...) since the last call that worked; else
     // "".
     const std::string& trouble() const { return trouble_; }
@@ -89,6 +91,7 @@ class s3_bucket {
     std::string base_url_;   // with the host
     std::string base_path_;  // "" or "/BUCKET"
     call_gate gate_;
+    s3_metrics counts_;
     std::shared_ptr<std::size_t> streams_ = std::make_shared<std::size_t>(0);
     // Repetitions cost, successes earn: at most about a tenth of all calls are repeated for long.
     double repeat_budget_;

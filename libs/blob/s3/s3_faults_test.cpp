@@ -4,6 +4,7 @@
 #include "libs/blob/s3/s3_bucket.hpp"
 #include "libs/blob/s3/s3_fixture.hpp"
 #include "libs/blob/s3/s3_store.hpp"
+#include "libs/obs/metrics.hpp"
 
 #include <gtest/gtest.h>
 
@@ -64,6 +65,21 @@ TEST_F(s3_faults, what_may_pass_is_repeated) {
     ASSERT_TRUE(r) << r.error().detail;
     EXPECT_EQ(*r, "hello");
     EXPECT_EQ(asked(), 4u);
+}
+
+TEST_F(s3_faults, every_attempt_is_counted_by_its_answer) {
+    obs::metrics metrics;
+    start({"", canned::error(500, "InternalError"), canned::error(404, "NoSuchKey")},
+          [&](s3_options& o) { o.metrics = &metrics; });
+    EXPECT_EQ(reason(run(store->head("k"))), "no_such_object");
+    const auto page = metrics.expose();
+    for (const auto* line : {R"(vora_s3_requests_total{class="lost",op="head"} 1)",
+                             R"(vora_s3_requests_total{class="5xx",op="head"} 1)",
+                             R"(vora_s3_requests_total{class="4xx",op="head"} 1)",
+                             R"(vora_s3_retries_total{op="head"} 2)",
+                             R"(vora_s3_request_seconds_count{op="head"} 3)"}) {
+        EXPECT_NE(page.find(line), page.npos) << line;
+    }
 }
 
 TEST_F(s3_faults, and_not_for_ever) {

@@ -166,6 +166,8 @@ class fault_gate {
     std::atomic<int> answers_to_cut = 0;
     std::atomic<std::size_t> cut_after_bytes = 0;
     std::atomic<int> connections = 0;
+    // In the body of so many requests a byte is changed, in the first piece behind the head's.
+    std::atomic<int> bodies_to_damage = 0;
 
  private:
     void run() {
@@ -187,6 +189,7 @@ class fault_gate {
         to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         ::connect(store, reinterpret_cast<sockaddr*>(&to), sizeof to);
         std::size_t answered = 0;
+        int pieces = 0;  // of the request
         bool cutting = false;
         pollfd both[] = {{client, POLLIN, 0}, {store, POLLIN, 0}};
         std::vector<char> piece(65536);
@@ -196,6 +199,10 @@ class fault_gate {
             }
             if (both[0].revents != 0) {
                 const auto n = ::recv(client, piece.data(), piece.size(), 0);
+                if (n > 0 && ++pieces == 2 && bodies_to_damage > 0) {
+                    --bodies_to_damage;
+                    piece[static_cast<std::size_t>(n) / 2] ^= 1;
+                }
                 if (n <= 0 || !send_all(store, {piece.data(), static_cast<std::size_t>(n)})) {
                     break;
                 }
@@ -206,6 +213,7 @@ class fault_gate {
                 if (n <= 0) {
                     break;
                 }
+                pieces = 0;
                 auto size = static_cast<std::size_t>(n);
                 cutting = cutting || (answered == 0 && answers_to_cut > 0 && answers_to_cut-- > 0);
                 if (cutting && answered + size > cut_after_bytes) {

@@ -4,6 +4,10 @@
 #include <cstddef>
 #include <string>
 
+namespace vora::obs {
+class metrics;
+}
+
 namespace vora::blob {
 
 // Which bucket of which store, and the limits of talking to it.
@@ -33,6 +37,8 @@ struct s3_options {
     std::chrono::milliseconds backoff_max{2'000};
     // So often in its life an open object is continued on a new connection.
     int resumes_max = 5;
+    // Where calls are counted (vora_s3_...); outlives the store. Null: nowhere.
+    obs::metrics* metrics = nullptr;
 };
 
 }  // namespace vora::blob

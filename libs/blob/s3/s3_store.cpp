@@ -1,11 +1,14 @@
 #include "libs/blob/s3/s3_store.hpp"
 
+#include "libs/base/crc32c.hpp"
 #include "libs/base/crypto.hpp"
 #include "libs/base/encoding.hpp"
 #include "libs/blob/s3/local_file.hpp"
 #include "libs/blob/s3/md5.hpp"
 #include "libs/blob/s3/s3_bucket.hpp"
 #include "libs/blob/s3/s3_xml.hpp"
+
+#include <array>
 
 namespace vora::blob {
 
@@ -16,6 +19,10 @@ constexpr std::uint32_t parts_max = 10'000;
 constexpr std::size_t multipart_id_bytes_max = 1024;
 // Goes with what is created, so that a writer whose answer was lost knows its own object.
 constexpr std::string_view mark_header = "x-amz-meta-vora-put";
+// The store refuses bytes that are not these.
+constexpr std::string_view checksum_header = "x-amz-checksum-crc32c";
+constexpr std::size_t checksum_at_once_bytes_max = 256 << 10;
+constexpr std::uint64_t checksum_file_bytes_max = 64 << 20;
 
 // Of the answer to a write: S3 tells no Last-Modified there.
 timestamp time_of(const s3_answer& a, timestamp now) {
@@ -62,6 +69,13 @@ result<void> check_parts(const std::vector<part_info>& parts) {
         }
     }
     return {};
+}
+
+// As S3 writes it: base64 of the number's bytes, the highest first.
+std::string checksum_text(std::uint32_t crc) {
+    const std::array bytes{static_cast<char>(crc >> 24), static_cast<char>(crc >> 16),
+                           static_cast<char>(crc >> 8), static_cast<char>(crc)};
+    return base64_encode(std::string_view(bytes.data(), bytes.size()));
 }
 
 }  // namespace
@@ -148,6 +162,26 @@ task<result<object_info>> s3_store::put_file(std::string key, std::string path, 
     co_return r;
 }
 
+// Of many bytes on a thread of the pool. A file that is too large to be read twice has none.
+task<result<std::string>> s3_store::checksum_of(payload p) {
+    if (p.file && p.size_bytes() > checksum_file_bytes_max) {
+        co_return std::string();
+    }
+    if (p.file) {
+        auto crc = co_await files_.run([file = p.file] { return file->checksum(); });
+        if (!crc) {
+            co_return fail(crc.error());
+        }
+        co_return checksum_text(*crc);
+    }
+    const std::string_view bytes(p.memory.data(), p.memory.size());
+    if (bytes.size() <= checksum_at_once_bytes_max) {
+        co_return checksum_text(crc32c(bytes));
+    }
+    const auto crc = co_await files_.run([bytes] { return crc32c(bytes); });
+    co_return checksum_text(crc);
+}
+
 task<result<object_info>> s3_store::put_any(std::string key, payload p, put_mode mode) {
     if (auto ok = check_key(key); !ok) {
         co_return fail(ok.error());
@@ -155,10 +189,18 @@ task<result<object_info>> s3_store::put_any(std::string key, payload p, put_mode
     if (p.size_bytes() > put_bytes_max) {
         co_return fail(errc::resource_exhausted, "object_too_large");
     }
+    auto checksum = co_await checksum_of(p);
+    if (!checksum) {
+        co_return fail(checksum.error());
+    }
     const auto mark = random_hex(16);
     s3_call c{.method = "PUT", .key = key, .memory = p.memory};
+    if (!checksum->empty()) {
+        c.headers.emplace_back(checksum_header, *checksum);
+    }
     if (mode == put_mode::create_only) {
-        c.headers = {{"if-none-match", "*"}, {std::string(mark_header), mark}};
+        c.headers.emplace_back("if-none-match", "*");
+        c.headers.emplace_back(mark_header, mark);
     }
     if (p.file) {
         c.source = [file = p.file, &files = files_] { return file->source(files); };
@@ -199,7 +241,10 @@ task<result<std::string>> s3_store::begin_multipart(std::string key, std::uint64
     if (part_bytes == 0 || part_bytes > put_bytes_max) {
         co_return fail(errc::invalid_argument, "bad_part_size");
     }
-    auto r = co_await bucket_->done({.method = "POST", .key = key, .query = {{"uploads", ""}}});
+    s3_call c{.method = "POST", .key = key, .query = {{"uploads", ""}}};
+    // Parts may bring their checksum only where it was said so.
+    c.headers = {{"x-amz-checksum-algorithm", "CRC32C"}};
+    auto r = co_await bucket_->done(std::move(c));
     if (!r) {
         co_return fail(r.error());
     }
@@ -214,7 +259,12 @@ task<result<part_info>> s3_store::put_part(std::string key, std::string multipar
     if (number < 1 || number > parts_max || bytes.empty()) {
         co_return fail(errc::invalid_argument, "bad_part");
     }
+    auto checksum = co_await checksum_of(payload{bytes, nullptr});
+    if (!checksum) {
+        co_return fail(checksum.error());
+    }
     s3_call c{.method = "PUT", .key = key, .memory = bytes};
+    c.headers = {{std::string(checksum_header), *checksum}};
     c.query = {{"partNumber", std::to_string(number)}, {"uploadId", multipart_id}};
     auto r = co_await bucket_->done(std::move(c));
     if (!r) {
@@ -224,7 +274,9 @@ task<result<part_info>> s3_store::put_part(std::string key, std::string multipar
     if (!is_etag(etag)) {
         co_return fail(errc::unavailable, "storage_bad_answer", "a part without etag");
     }
-    co_return part_info{number, bytes.size(), etag};
+    // A store that knows none does not say it back, and must not be told at the completion.
+    const bool is_kept = r->header(checksum_header) == *checksum;
+    co_return part_info{number, bytes.size(), etag, is_kept ? *checksum : std::string()};
 }
 
 task<result<std::vector<part_info>>> s3_store::list_parts(std::string key,

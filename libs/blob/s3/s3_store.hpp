@@ -54,6 +54,7 @@ class s3_store final : public reader, public writer, public remover {
 
  private:
     struct payload;
+    task<result<std::string>> checksum_of(payload p);
     task<result<object_info>> put_any(std::string key, payload p, put_mode mode);
 
     std::shared_ptr<s3_bucket> bucket_;

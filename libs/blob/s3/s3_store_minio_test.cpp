@@ -3,10 +3,13 @@
 #include "libs/blob/blob_contract.hpp"
 #include "libs/blob/s3/s3_fixture.hpp"
 #include "libs/blob/s3/s3_store.hpp"
+#include "libs/obs/metrics.hpp"
 
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 namespace vora::blob {
 namespace {
@@ -71,12 +74,14 @@ struct s3_minio : testing::Test {
     s3_options options = minio();
     s3_bucket_on_minio bucket{options};
     fault_gate gate{options.endpoint};
+    obs::metrics metrics;
     std::unique_ptr<s3_store> store = through_gate();  // what is tested
 
     std::unique_ptr<s3_store> through_gate() {
         auto o = options;
         o.endpoint = gate.url();
         o.backoff = 1ms;
+        o.metrics = &metrics;
         return or_throw(s3_store::make(bucket.loop().executor(), bucket.pool(), bucket.clock(), o));
     }
     template <class T>
@@ -88,7 +93,59 @@ struct s3_minio : testing::Test {
         gate.answers_to_cut = 1;
     }
     static std::string reason(const auto& r) { return r ? "ok" : r.error().reason; }
+    std::string metric(const std::string& line_start) const {
+        const auto page = metrics.expose();
+        const auto at = page.find("\n" + line_start + " ");
+        return at == page.npos ? "(absent)"
+                               : page.substr(at + line_start.size() + 2,
+                                             page.find('\n', at + 1) - at - line_start.size() - 2);
+    }
 };
+
+TEST_F(s3_minio, bytes_damaged_on_the_way_are_refused_by_the_store_and_sent_again) {
+    const auto bytes = contract_bytes(1 << 20, 7);
+    gate.bodies_to_damage = 1;
+    auto put = run(store->put("k", bytes, put_mode::create_only));
+    ASSERT_TRUE(put) << put.error().detail;
+    EXPECT_EQ(gate.bodies_to_damage, 0);
+    EXPECT_TRUE(run(read_object(*store, "k", 2 << 20)) == bytes);
+    EXPECT_EQ(metric(R"(vora_s3_requests_total{class="4xx",op="put"})"), "1");
+    EXPECT_EQ(metric(R"(vora_s3_requests_total{class="2xx",op="put"})"), "1");
+    EXPECT_EQ(metric(R"(vora_s3_retries_total{op="put"})"), "1");
+    EXPECT_EQ(metric("vora_s3_sent_bytes_total"), std::to_string(1 << 20));
+    EXPECT_EQ(metric("vora_s3_received_bytes_total"), std::to_string(1 << 20));
+    EXPECT_EQ(metric(R"(vora_s3_request_seconds_count{op="put"})"), "2");
+}
+
+TEST_F(s3_minio, a_part_damaged_on_the_way_is_sent_again_and_the_object_is_whole) {
+    const auto one = contract_bytes(5 << 20, 8);
+    const auto two = contract_bytes(300'000, 9);
+    auto id = run(store->begin_multipart("m", one.size()));
+    ASSERT_TRUE(id) << id.error().detail;
+    gate.bodies_to_damage = 1;
+    auto first = run(store->put_part("m", *id, 1, one));
+    ASSERT_TRUE(first) << first.error().detail;
+    EXPECT_EQ(gate.bodies_to_damage, 0);
+    auto second = run(store->put_part("m", *id, 2, two));
+    ASSERT_TRUE(second) << second.error().detail;
+    EXPECT_EQ(metric(R"(vora_s3_retries_total{op="put_part"})"), "1");
+    auto done = run(store->complete_multipart("m", *id, {*first, *second}));
+    ASSERT_TRUE(done) << done.error().detail;
+    EXPECT_TRUE(run(read_object(*store, "m", 8 << 20)) == one + two);
+}
+
+TEST_F(s3_minio, a_file_damaged_on_the_way_is_sent_again) {
+    const auto bytes = contract_bytes(1 << 20, 10);
+    const auto path = std::filesystem::temp_directory_path() / ("vora-put-" + random_hex(8));
+    std::ofstream(path, std::ios::binary) << bytes;
+    gate.bodies_to_damage = 1;
+    auto put = run(store->put_file("f", path, put_mode::create_only));
+    std::filesystem::remove(path);
+    ASSERT_TRUE(put) << put.error().detail;
+    EXPECT_EQ(gate.bodies_to_damage, 0);
+    EXPECT_EQ(metric(R"(vora_s3_retries_total{op="put"})"), "1");
+    EXPECT_TRUE(run(read_object(*store, "f", 2 << 20)) == bytes);
+}
 
 TEST_F(s3_minio, a_create_whose_answer_was_lost_is_known_as_ours) {
     cut_next_answer();

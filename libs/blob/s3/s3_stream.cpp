@@ -111,6 +111,7 @@ class s3_stream final : public object_stream {
             auto n = co_await answer_->read(into);
             if (n && *n > 0) {
                 position_ += *n;
+                bucket_->counts().received(*n);
                 release_at_end();
                 co_return n;
             }

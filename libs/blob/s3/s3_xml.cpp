@@ -68,6 +68,12 @@ result<object_info> parse_object(pugi::xml_node node) {
     return o;
 }
 
+// Four bytes in base64, or nothing.
+std::string checksum(std::string_view text) {
+    const auto bytes = base64_decode(text);
+    return bytes && bytes->size() == 4 && base64_encode(*bytes) == text ? std::string(text) : "";
+}
+
 }  // namespace
 
 result<s3_page> parse_list_objects(std::string_view xml) {
@@ -102,7 +108,8 @@ result<s3_parts_page> parse_list_parts(std::string_view xml) {
     for (const auto node : root.children("Part")) {
         const auto number = number_of(node, "PartNumber");
         const auto size = number_of(node, "Size");
-        part_info part{0, size.value_or(0), quoted(text_of(node, "ETag"))};
+        part_info part{0, size.value_or(0), quoted(text_of(node, "ETag")),
+                       checksum(text_of(node, "ChecksumCRC32C"))};
         if (!number || !size || *number < 1 || *number > 10'000 || !is_etag(part.etag)) {
             return bad_xml("a part without number, etag or size");
         }
@@ -171,7 +178,11 @@ std::string complete_multipart_xml(const std::vector<part_info>& parts) {
                                : std::string(1, c);
         }
         xml += "<Part><PartNumber>" + std::to_string(part.number) + "</PartNumber><ETag>" + etag +
-               "</ETag></Part>";
+               "</ETag>";
+        if (!part.checksum.empty()) {
+            xml += "<ChecksumCRC32C>" + part.checksum + "</ChecksumCRC32C>";
+        }
+        xml += "</Part>";
     }
     return xml + "</CompleteMultipartUpload>";
 }

@@ -45,12 +45,15 @@ TEST(s3_xml, reads_a_page_of_parts) {
     auto page = parse_list_parts(
         "<ListPartsResult><IsTruncated>true</IsTruncated><NextPartNumberMarker>2"
         "</NextPartNumberMarker><Part><PartNumber>1</PartNumber><ETag>\"x1\"</ETag><Size>7</Size>"
-        "</Part><Part><PartNumber>2</PartNumber><ETag>x2</ETag><Size>8</Size></Part>"
-        "</ListPartsResult>");
+        "<ChecksumCRC32C>4waSgw==</ChecksumCRC32C></Part><Part><PartNumber>2</PartNumber><ETag>x2</"
+        "ETag><Size>8</Size>"
+        "<ChecksumCRC32C>&lt;no checksum&gt;</ChecksumCRC32C></Part></ListPartsResult>");
     ASSERT_TRUE(page) << page.error().detail;
     ASSERT_EQ(page->parts.size(), 2u);
     EXPECT_EQ(page->parts[1].etag, "\"x2\"");
     EXPECT_EQ(page->parts[1].size_bytes, 8u);
+    EXPECT_EQ(page->parts[0].checksum, "4waSgw==");
+    EXPECT_EQ(page->parts[1].checksum, "");
     EXPECT_EQ(page->next_marker, 2u);
     for (const std::string number : {"0", "-1", "10001", "x", ""}) {
         EXPECT_EQ(reason(parse_list_parts("<ListPartsResult><Part><PartNumber>" + number +
@@ -98,9 +101,10 @@ TEST(s3_xml, survives_a_document_that_is_nothing_but_depth) {
 }
 
 TEST(s3_xml, writes_what_s3_reads) {
-    EXPECT_EQ(complete_multipart_xml({{1, 5, "\"a\""}, {2, 6, "\"<&\""}}),
+    EXPECT_EQ(complete_multipart_xml({{1, 5, "\"a\"", "4waSgw=="}, {2, 6, "\"<&\""}}),
               "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>&quot;a&quot;</ETag>"
-              "</Part><Part><PartNumber>2</PartNumber><ETag>&quot;&lt;&amp;&quot;</ETag></Part>"
+              "<ChecksumCRC32C>4waSgw==</ChecksumCRC32C></Part><Part><PartNumber>2</"
+              "PartNumber><ETag>&quot;&lt;&amp;&quot;</ETag></Part>"
               "</CompleteMultipartUpload>");
     EXPECT_EQ(remove_xml({{"a/b", 0, "", {}}}),
               "<Delete><Quiet>true</Quiet><Object><Key>a/b</Key></Object></Delete>");

@@ -28,7 +28,9 @@ bucket::bucket(const host& h, const std::string& key, const std::string& url,
         remover_ = &store;
     };
     if (where.s3) {
-        s3_ = or_throw(blob::s3_store::make(h.ex, h.pool, h.clock, s.bucket(where.place)), key);
+        auto o = s.bucket(where.place);
+        o.metrics = &h.metrics;
+        s3_ = or_throw(blob::s3_store::make(h.ex, h.pool, h.clock, std::move(o)), key);
         view(*s3_);
     } else {
         file_ = std::make_unique<blob::file_store>(where.place, h.pool);

@@ -22,7 +22,9 @@ std::unique_ptr<blob::s3_reader> open_s3_reader(const host& h, const std::string
     if (!where.s3) {
         throw std::runtime_error(key + " must be s3:BUCKET for this service");
     }
-    return or_throw(blob::s3_reader::make(h.ex, h.pool, h.clock, s.bucket(where.place)), key);
+    auto o = s.bucket(where.place);
+    o.metrics = &h.metrics;
+    return or_throw(blob::s3_reader::make(h.ex, h.pool, h.clock, std::move(o)), key);
 }
 
 dependency s3_dependency(std::string name, blob::s3_reader& bucket) {

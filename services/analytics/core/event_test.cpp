@@ -1,7 +1,6 @@
 #include "services/analytics/core/event.hpp"
 
 #include "services/analytics/core/bytes.hpp"
-#include "services/analytics/core/crc32c.hpp"
 #include "services/analytics/core/ledger.hpp"
 #include "services/analytics/core/row_binary.hpp"
 
@@ -42,16 +41,6 @@ TEST(event_rules, clamped_times_fall_on_at_most_nine_days) {
         days.insert(to_unix_ms(t) / 86'400'000);
     }
     EXPECT_LE(days.size(), 9u);
-}
-
-TEST(crc, both_ways_give_the_published_value) {
-    EXPECT_EQ(crc32c("123456789"), 0xe3069283u);
-    EXPECT_EQ(crc32c_by_table("123456789"), 0xe3069283u);
-    std::string bytes;
-    for (int i = 0; i < 300; ++i) {
-        bytes.push_back(static_cast<char>(i * 37));
-        EXPECT_EQ(crc32c(bytes), crc32c_by_table(bytes));
-    }
 }
 
 event sample() {

@@ -1,8 +1,8 @@
 #include "services/analytics/core/record.hpp"
 
 #include "libs/base/assert.hpp"
+#include "libs/base/crc32c.hpp"
 #include "services/analytics/core/bytes.hpp"
-#include "services/analytics/core/crc32c.hpp"
 #include "services/analytics/core/row_binary.hpp"
 
 #include <algorithm>

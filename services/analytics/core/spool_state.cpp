@@ -1,8 +1,8 @@
 #include "services/analytics/core/spool_state.hpp"
 
 #include "libs/base/assert.hpp"
+#include "libs/base/crc32c.hpp"
 #include "libs/base/encoding.hpp"
-#include "services/analytics/core/crc32c.hpp"
 #include "services/analytics/core/record.hpp"
 
 #include <array>

@@ -1,6 +1,6 @@
 #include "services/analytics/core/topic_batch.hpp"
 
-#include "services/analytics/core/crc32c.hpp"
+#include "libs/base/crc32c.hpp"
 #include "services/analytics/core/record.hpp"
 #include "services/analytics/core/row_binary.hpp"
 

@@ -1,4 +1,4 @@
-#include "services/analytics/core/crc32c.hpp"
+#include "libs/base/crc32c.hpp"
 
 #include <array>
 #include <cstring>
@@ -7,7 +7,7 @@
 #include <nmmintrin.h>
 #endif
 
-namespace vora::analytics {
+namespace vora {
 
 namespace {
 
@@ -26,8 +26,9 @@ constexpr std::array<std::uint32_t, 256> make_table() {
 constexpr auto table = make_table();
 
 #if defined(__x86_64__)
-__attribute__((target("sse4.2"))) std::uint32_t by_instruction(std::string_view bytes) {
-    std::uint64_t crc = 0xffffffffu;
+__attribute__((target("sse4.2"))) std::uint32_t by_instruction(std::string_view bytes,
+                                                               std::uint32_t before) {
+    std::uint64_t crc = ~before;
     while (bytes.size() >= 8) {
         std::uint64_t word = 0;
         std::memcpy(&word, bytes.data(), 8);
@@ -44,22 +45,22 @@ __attribute__((target("sse4.2"))) std::uint32_t by_instruction(std::string_view 
 
 }  // namespace
 
-std::uint32_t crc32c_by_table(std::string_view bytes) {
-    std::uint32_t crc = 0xffffffffu;
+std::uint32_t crc32c_by_table(std::string_view bytes, std::uint32_t before) {
+    std::uint32_t crc = ~before;
     for (const char c : bytes) {
         crc = table[(crc ^ static_cast<unsigned char>(c)) & 0xff] ^ (crc >> 8);
     }
     return ~crc;
 }
 
-std::uint32_t crc32c(std::string_view bytes) {
+std::uint32_t crc32c(std::string_view bytes, std::uint32_t before) {
 #if defined(__x86_64__)
     static const bool has_instruction = __builtin_cpu_supports("sse4.2") != 0;
     if (has_instruction) {
-        return by_instruction(bytes);
+        return by_instruction(bytes, before);
     }
 #endif
-    return crc32c_by_table(bytes);
+    return crc32c_by_table(bytes, before);
 }
 
-}  // namespace vora::analytics
+}  // namespace vora

@@ -3,6 +3,7 @@
 #include "libs/config/config.hpp"
 #include "services/all/doctor_checks.hpp"
 #include "services/all/platform.hpp"
+#include "services/all/stack_tools.hpp"
 #include "services/metadata/inventory.hpp"
 
 #include <nlohmann/json.hpp>
@@ -93,6 +94,32 @@ void print_json(const diagnoses& all, const doctor_facts& facts) {
         report.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
 }
 
+// `all` of a stack: its services have their own configuration, ports and databases.
+std::vector<std::string> look_at_stack(diagnoses& all, doctor_facts& facts) {
+    facts.ffmpeg = platform_config::for_path(facts.dir).facts().ffmpeg;
+    facts.scratch_dir = facts.dir;
+    add(all, check_stack(facts));
+    add(all, check_disk(facts));
+    return {"processes", "database", "store", "disk", "ffmpeg", "clock", "server"};
+}
+
+std::vector<std::string> look_at_directory(diagnoses& all, const doctor_options& options,
+                                           doctor_facts& facts) {
+    add(all, read_config(options, facts));
+    std::vector<std::string> checks{"config", "port", "ffmpeg", "clock"};
+    if (facts.dir_exists) {
+        checks.insert(checks.end(),
+                      {"server", "data_dir", "disk", "store", "database", "workflow_database"});
+        add(all, check_holder(facts));
+        add(all, check_data_dir(facts));
+        add(all, check_disk(facts));
+        add(all, check_writable(facts));
+        add(all, check_databases(facts));
+    }
+    add(all, check_port(facts));
+    return checks;
+}
+
 }  // namespace
 
 int run_doctor(const doctor_options& options) {
@@ -105,18 +132,9 @@ int run_doctor(const doctor_options& options) {
     facts.dir_exists = std::filesystem::is_directory(facts.dir, failed);
     facts.listen = options.listen;
 
-    diagnoses all = read_config(options, facts);
-    std::vector<std::string> checks{"config", "port", "ffmpeg", "clock"};
-    if (facts.dir_exists) {
-        checks.insert(checks.end(),
-                      {"server", "data_dir", "disk", "store", "database", "workflow_database"});
-        add(all, check_holder(facts));
-        add(all, check_data_dir(facts));
-        add(all, check_disk(facts));
-        add(all, check_writable(facts));
-        add(all, check_databases(facts));
-    }
-    add(all, check_port(facts));
+    diagnoses all;
+    const auto checks =
+        is_stack(facts.dir) ? look_at_stack(all, facts) : look_at_directory(all, options, facts);
     add(all, check_ffmpeg(facts));
     add(all, check_clock(facts));
     add_news(all, check_server(facts));

@@ -236,8 +236,8 @@ diagnoses check_writable(const doctor_facts& facts) {
 
 diagnoses check_databases(const doctor_facts& facts) {
     diagnoses all;
-    if (auto d = judged("database", facts.database, metadata::check_database(facts.database),
-                        facts.server)) {
+    if (auto d = judged("database", facts.database,
+                        metadata::check_database("sqlite:" + facts.database), facts.server)) {
         all.push_back(std::move(*d));
     }
     const auto engine = facts.dir + "/db/workflow.sqlite";

@@ -56,13 +56,15 @@ bool fsck_check::is_young(timestamp t) {
 }
 
 task<result<void>> fsck_check::run() {
-    for (const auto* bucket : {"bucket-raw", "bucket-processed"}) {
-        auto checked = co_await check_leftovers(bucket);
-        if (!checked) {
-            co_return checked;
+    if (!w_.dir.empty()) {
+        for (const auto* bucket : {"bucket-raw", "bucket-processed"}) {
+            auto checked = co_await check_leftovers(bucket);
+            if (!checked) {
+                co_return checked;
+            }
         }
+        check_scratch();
     }
-    check_scratch();
     auto raw = co_await for_each_group(w_.raw, "uploads",
                                        [this](group g) { return check_raw(std::move(g)); });
     if (!raw) {
@@ -79,15 +81,18 @@ task<result<void>> fsck_check::run() {
             co_return checked;
         }
     }
+    if (w_.dir.empty()) {
+        co_return result<void>{};
+    }
     co_return co_await check_runs();
 }
 
 // Keys come in byte order, so a group is complete when the next one begins.
-task<result<void>> fsck_check::for_each_group(blob::file_store& store, std::string what, visit f) {
+task<result<void>> fsck_check::for_each_group(fsck_bucket store, std::string what, visit f) {
     group current;
     std::string after;
     for (;;) {
-        auto listed = co_await store.list("", after, page);
+        auto listed = co_await store.reader.list("", after, page);
         if (!listed) {
             co_return fail(listed.error());
         }
@@ -120,7 +125,7 @@ task<result<void>> fsck_check::for_each_group(blob::file_store& store, std::stri
     co_return result<void>{};
 }
 
-task<result<void>> fsck_check::orphan(blob::file_store& store, group g, std::string kind,
+task<result<void>> fsck_check::orphan(fsck_bucket store, group g, std::string kind,
                                       std::string detail) {
     if (is_young(g.newest)) {
         co_return result<void>{};
@@ -128,7 +133,7 @@ task<result<void>> fsck_check::orphan(blob::file_store& store, group g, std::str
     fsck_finding f{std::move(kind), g.name + "/", std::move(detail), g.bytes, "remove", false};
     if (w_.repair) {
         for (const auto& [key, size] : g.sizes) {
-            auto removed = co_await store.remove(key);
+            auto removed = co_await store.remover.remove(key);
             if (!removed) {
                 co_return removed;
             }
@@ -145,7 +150,7 @@ task<result<void>> fsck_check::check_raw(group g) {
         co_return co_await orphan(w_.raw, std::move(g), "orphan_upload",
                                   "no name that the upload service gives");
     }
-    auto record = co_await upload::read_stored_upload(w_.raw, g.name);
+    auto record = co_await upload::read_stored_upload(w_.raw.reader, g.name);
     if (!record && record.error().code == errc::not_found) {
         co_return co_await orphan(w_.raw, std::move(g), "orphan_upload", "it has no record");
     }
@@ -244,7 +249,7 @@ task<result<void>> fsck_check::check_videos(std::string state) {
 // What is missing of a READY video; empty when it is whole.
 task<result<std::string>> fsck_check::missing_of(metadata::inventory_video v) {
     for (const auto* name : {"master.m3u8", "thumbnail.jpg"}) {
-        auto there = co_await w_.processed.head(v.output_prefix + name);
+        auto there = co_await w_.processed.reader.head(v.output_prefix + name);
         if (!there && there.error().code != errc::not_found) {
             co_return fail(there.error());
         }
@@ -258,7 +263,8 @@ task<result<std::string>> fsck_check::missing_of(metadata::inventory_video v) {
         bool playlist = false;
         std::string after;
         for (;;) {
-            auto listed = co_await w_.processed.list(v.output_prefix + r.name + "/", after, page);
+            auto listed =
+                co_await w_.processed.reader.list(v.output_prefix + r.name + "/", after, page);
             if (!listed) {
                 co_return fail(listed.error());
             }
@@ -313,11 +319,20 @@ task<result<void>> fsck_check::check_ready(metadata::inventory_video v) {
     if (missing->empty()) {
         co_return result<void>{};
     }
+    // It may have been deleted while it was looked at.
+    auto now = co_await w_.videos.find(v.id);
+    if (!now) {
+        co_return fail(now.error());
+    }
+    if (!*now || (*now)->deleted || (*now)->state != v.state ||
+        (*now)->generation != v.generation) {
+        co_return result<void>{};
+    }
     co_return co_await lost(std::move(v), *missing);
 }
 
 task<result<void>> fsck_check::check_processing(metadata::inventory_video v) {
-    if (v.start_pending) {
+    if (v.start_pending || w_.dir.empty()) {
         co_return result<void>{};
     }
     const auto id = run_id_of(v);
@@ -374,7 +389,7 @@ task<result<void>> fsck_check::check_leftovers(std::string bucket) {
             const auto id = upload::upload_of_key(l.key);
             auto record =
                 id.empty() ? result<upload::stored_upload>(fail(errc::not_found, "no_such_upload"))
-                           : co_await upload::read_stored_upload(w_.raw, id);
+                           : co_await upload::read_stored_upload(w_.raw.reader, id);
             if (!record && record.error().code == errc::unavailable) {
                 co_return fail(record.error());
             }

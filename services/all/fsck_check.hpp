@@ -3,7 +3,7 @@
 
 #include "libs/base/async.hpp"
 #include "libs/base/clock.hpp"
-#include "libs/blob/file/file_store.hpp"
+#include "libs/blob/blob.hpp"
 #include "services/metadata/inventory.hpp"
 
 #include <functional>
@@ -30,11 +30,18 @@ struct fsck_counts {
     std::uint64_t young = 0;  // would be findings if they were older
 };
 
+struct fsck_bucket {
+    blob::reader& reader;
+    blob::remover& remover;
+};
+
 struct fsck_world {
+    // Of `vora up`, whose runs and half-written files are looked at too. Empty: a stack's, which
+    // goes on meanwhile; metadata itself looks after its runs there.
     std::string dir;
     std::string scratch_dir;
-    blob::file_store& raw;
-    blob::file_store& processed;
+    fsck_bucket raw;
+    fsck_bucket processed;
     metadata::inventory& videos;
     timestamp now;
     std::chrono::seconds age;  // younger things are not judged
@@ -62,7 +69,7 @@ class fsck_check {
     };
     using visit = std::function<task<result<void>>(group)>;
 
-    task<result<void>> for_each_group(blob::file_store& store, std::string what, visit f);
+    task<result<void>> for_each_group(fsck_bucket store, std::string what, visit f);
     task<result<void>> check_raw(group g);
     task<result<void>> check_processed(group g);
     task<result<void>> check_videos(std::string state);
@@ -71,8 +78,7 @@ class fsck_check {
     task<result<void>> check_runs();
     task<result<void>> check_leftovers(std::string bucket);
     void check_scratch();
-    task<result<void>> orphan(blob::file_store& store, group g, std::string kind,
-                              std::string detail);
+    task<result<void>> orphan(fsck_bucket store, group g, std::string kind, std::string detail);
     task<result<void>> lost(metadata::inventory_video v, std::string detail);
     bool is_young(timestamp t);
     task<result<std::string>> missing_of(metadata::inventory_video v);

@@ -1,6 +1,6 @@
 #include "services/metadata/inventory.hpp"
 
-#include "services/metadata/adapters/sqlite_inspection.hpp"
+#include "services/metadata/adapters/repository_by_url.hpp"
 #include "services/metadata/adapters/sqlite_video_repository.hpp"
 
 namespace vora::metadata {
@@ -8,6 +8,7 @@ namespace vora::metadata {
 namespace {
 
 constexpr std::size_t page = 200;
+constexpr std::size_t connections = 2;
 
 inventory_video listed(const video& v, bool start_pending) {
     inventory_video i;
@@ -52,16 +53,16 @@ bool lose(video& v, std::int64_t generation, const std::string& detail, timestam
 }  // namespace
 
 struct inventory::state {
-    state(blocking_pool& pool, const std::string& path) : repository(pool, path) {}
-    sqlite_video_repository repository;
+    result<std::unique_ptr<sql_video_repository>> made;
+    sql_video_repository& repository() { return **made; }
 };
 
 result<std::string> database_path(const std::string& database_url) {
     return sqlite_path(database_url);
 }
 
-result<void> check_database(const std::string& path) {
-    return inspect_database(path);
+result<void> check_database(const std::string& database_url) {
+    return inspect_repository(database_url);
 }
 
 std::optional<std::string> video_of_upload_reference(const std::string& reference) {
@@ -69,13 +70,13 @@ std::optional<std::string> video_of_upload_reference(const std::string& referenc
     return id ? std::optional(id->value) : std::nullopt;
 }
 
-inventory::inventory(blocking_pool& pool, const std::string& path)
-    : state_(std::make_unique<state>(pool, path)) {}
+inventory::inventory(executor ex, blocking_pool& pool, const std::string& database_url)
+    : state_(new state{make_repository(std::move(ex), pool, database_url, connections)}) {}
 
 inventory::~inventory() = default;
 
 result<void> inventory::open() {
-    return state_->repository.open();
+    return state_->made ? state_->repository().open() : fail(state_->made.error());
 }
 
 task<result<std::vector<inventory_video>>> inventory::in_state(std::string state_name,
@@ -84,7 +85,7 @@ task<result<std::vector<inventory_video>>> inventory::in_state(std::string state
     if (!wanted) {
         co_return fail(errc::invalid_argument, "bad_state");
     }
-    auto rows = co_await state_->repository.in_state(*wanted, video_id{after}, page);
+    auto rows = co_await state_->repository().in_state(*wanted, video_id{after}, page);
     if (!rows) {
         co_return fail(rows.error());
     }
@@ -92,7 +93,7 @@ task<result<std::vector<inventory_video>>> inventory::in_state(std::string state
     for (const auto& row : *rows) {
         auto v = listed(row.video, row.start_pending);
         if (!v.source_upload.empty()) {
-            auto source = co_await state_->repository.find_upload(row.video.source);
+            auto source = co_await state_->repository().find_upload(row.video.source);
             if (!source) {
                 co_return fail(source.error());
             }
@@ -104,7 +105,7 @@ task<result<std::vector<inventory_video>>> inventory::in_state(std::string state
 }
 
 task<result<std::optional<inventory_video>>> inventory::find(std::string id) {
-    auto v = co_await state_->repository.find(video_id{id});
+    auto v = co_await state_->repository().find(video_id{id});
     if (!v) {
         co_return fail(v.error());
     }
@@ -114,7 +115,7 @@ task<result<std::optional<inventory_video>>> inventory::find(std::string id) {
 task<result<bool>> inventory::mark_lost(std::string id, std::int64_t generation, std::string detail,
                                         timestamp now) {
     auto marked =
-        co_await transact<bool>(state_->repository, [&](video_transaction& t) -> result<bool> {
+        co_await transact<bool>(state_->repository(), [&](video_transaction& t) -> result<bool> {
             auto v = t.find(video_id{id});
             if (!v) {
                 return fail(v.error());

@@ -35,18 +35,19 @@ struct inventory_video {
 
 // "sqlite:PATH" -> PATH; invalid_argument.
 result<std::string> database_path(const std::string& database_url);
-// Blocks. See adapters/sqlite_inspection.hpp for what it answers.
-result<void> check_database(const std::string& path);
+// Blocks, and changes nothing. See adapters/repository_by_url.hpp for what it answers.
+result<void> check_database(const std::string& database_url);
 // The video that an upload's opaque reference means; nullopt when it is none of metadata's.
 std::optional<std::string> video_of_upload_reference(const std::string& reference);
 
-// Opens the database as the service does: no server may run.
+// Opens the database as the service does: of SQLite, no server may run; beside others that use
+// PostgreSQL it is one more.
 class inventory {
  public:
-    inventory(blocking_pool& pool, const std::string& path);
+    inventory(executor ex, blocking_pool& pool, const std::string& database_url);
     ~inventory();
 
-    // Blocks. Brings the schema up to date.
+    // Blocks. Brings the schema up to date. invalid_argument for a URL that is none.
     result<void> open();
     // Not deleted, in this state, in order of id, after `after`.
     task<result<std::vector<inventory_video>>> in_state(std::string state, std::string after);

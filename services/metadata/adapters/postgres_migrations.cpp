@@ -130,4 +130,18 @@ result<void> migrate(postgres_connection& connection) {
     return {};
 }
 
+result<void> check_schema(postgres_connection& connection) {
+    postgres_session s(connection);
+    if (!has_versions(s)) {
+        return fail(errc::not_found, "database_missing", "no service has been here yet");
+    }
+    const auto stored = static_cast<std::size_t>(select_schema_version(s));
+    if (stored < migrations.size()) {
+        return fail(errc::failed_precondition, "database_too_old",
+                    "its schema version is " + std::to_string(stored) + ", this program's is " +
+                        std::to_string(migrations.size()));
+    }
+    return check_known(stored);
+}
+
 }  // namespace vora::metadata

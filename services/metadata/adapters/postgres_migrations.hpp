@@ -10,5 +10,8 @@ namespace vora::metadata {
 // reading are needed. failed_precondition ("database_too_new") for one of a later program. Throws
 // sql_failure.
 result<void> migrate(postgres_connection& connection);
+// Only looks: not_found ("database_missing"), failed_precondition ("database_too_new",
+// "database_too_old"). Throws sql_failure.
+result<void> check_schema(postgres_connection& connection);
 
 }  // namespace vora::metadata

@@ -57,6 +57,7 @@ object_cache_options object_options_of(const config& c) {
     o.bytes_max = static_cast<std::uint64_t>(c.cache_bytes);
     o.object_bytes_max = o.bytes_max / 4;
     o.first_byte_deadline = milliseconds(c.store_deadline_ms);
+    o.resumes_max = c.store_resumes_max;
     return o;
 }
 

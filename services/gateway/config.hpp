@@ -16,6 +16,9 @@ struct config {
     std::int64_t metadata_deadline_ms = 2000;
     std::int64_t store_deadline_ms = 4000;         // until the first byte
     std::int64_t store_read_deadline_ms = 10'000;  // between two pieces of a body
+    // Not of the file: how often one reading of an object is begun anew where it broke off; 0 for a
+    // store that does so itself.
+    int store_resumes_max = 2;
     std::chrono::seconds stale{86'400};
     std::int64_t answers_max = 1024;
     std::int64_t lookups_max = 256;

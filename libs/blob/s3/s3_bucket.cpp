@@ -174,7 +174,9 @@ task<result<s3_answer>> s3_bucket::try_once(const s3_call& c, bool streams, mill
     if (streams && answer.status / 100 == 2) {
         co_return answer;
     }
-    auto body = co_await with_deadline(net::read_all(*answer.head, s3_xml_bytes_max), deadline);
+    const auto left = std::chrono::ceil<milliseconds>(began + deadline - steady_clock::now());
+    auto body = co_await with_deadline(net::read_all(*answer.head, s3_xml_bytes_max),
+                                       std::max(left, milliseconds(1)));
     if (!body) {
         co_return fail(body.error().code == errc::deadline_exceeded ? errc::deadline_exceeded
                                                                     : errc::unavailable,

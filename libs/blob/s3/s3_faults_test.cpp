@@ -220,6 +220,22 @@ TEST_F(s3_faults, a_complete_that_fails_inside_a_200_is_a_failure) {
     EXPECT_EQ(reason(r), "storage_unavailable");
 }
 
+TEST_F(s3_faults, a_body_that_breaks_off_is_left_to_the_reader_who_goes_on_himself) {
+    start({"HTTP/1.1 200 X\r\nContent-Length: 8\r\n" + std::string(about_it) + "\r\nabcd",
+           canned::answer(200, about_it, "abcdefgh")},
+          [](s3_options& o) { o.resumes_max = 0; });
+    EXPECT_EQ(reason(run(read_object(*store, "k", 100))), "storage_unavailable");
+    EXPECT_EQ(asked(), 1u);
+}
+
+TEST_F(s3_faults, an_answer_whose_body_does_not_come_ends_with_the_call) {
+    start({"HTTP/1.1 404 X\r\nContent-Length: 8\r\n\r\n<stall>"}, [](s3_options& o) {
+        o.attempts_max = 1;
+        o.call_deadline = 300ms;
+    });
+    EXPECT_EQ(reason(run(read_object(*store, "k", 100))), "deadline_exceeded");
+}
+
 TEST_F(s3_faults, too_many_open_objects_are_refused_and_closing_one_makes_room) {
     start({"HTTP/1.1 200 X\r\nContent-Length: 9\r\n" + std::string(about_it) + "\r\nab<stall>",
            canned::answer(200, about_it, "abc")},

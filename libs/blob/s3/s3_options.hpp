@@ -26,7 +26,8 @@ struct s3_options {
     std::size_t calls_max = 64;
     // Open objects whose bytes are still coming; more are refused.
     std::size_t streams_max = 4096;
-    // From connecting to the head of the answer, once; what is sent adds a second per MiB.
+    // From connecting to the end of the answer (of an open object: its head), once; what is sent
+    // adds a second per MiB.
     std::chrono::milliseconds attempt_deadline{10'000};
     // Everything a call may take, with its repetitions; what is sent adds as above.
     std::chrono::milliseconds call_deadline{30'000};
@@ -35,7 +36,8 @@ struct s3_options {
     int attempts_max = 4;
     std::chrono::milliseconds backoff{50};  // before the first repetition; doubles
     std::chrono::milliseconds backoff_max{2'000};
-    // So often in its life an open object is continued on a new connection.
+    // So often in its life an open object is continued on a new connection; 0 where the reader
+    // himself goes on with another open().
     int resumes_max = 5;
     // Where calls are counted (vora_s3_...); outlives the store. Null: nowhere.
     obs::metrics* metrics = nullptr;

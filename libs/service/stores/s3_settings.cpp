@@ -25,6 +25,7 @@ blob::s3_options s3_settings::bucket(const std::string& name) const {
     o.secret_key = secret_key;
     o.path_style = path_style;
     o.ca_file = ca_file;
+    o.stall = stall;
     return o;
 }
 

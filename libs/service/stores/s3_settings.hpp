@@ -4,6 +4,7 @@
 #include "libs/base/result.hpp"
 #include "libs/blob/s3/s3_options.hpp"
 
+#include <chrono>
 #include <string>
 
 namespace vora::config {
@@ -19,6 +20,9 @@ struct s3_settings {
     std::string secret_key;
     bool path_style = true;
     std::string ca_file;
+    // Not of the configuration: how long an open object may bring nothing before it is continued on
+    // another connection. Less than whoever reads is willing to wait.
+    std::chrono::milliseconds stall{10'000};
 
     void bind(config::schema& s);
     blob::s3_options bucket(const std::string& name) const;

@@ -35,14 +35,27 @@ struct settings {
     }
 };
 
+// A body that breaks off is continued by the S3 adapter alone, and within the time that the gateway
+// waits for its next bytes.
+config without_resumes(config c) {
+    c.store_resumes_max = 0;
+    return c;
+}
+service::s3_settings with_stall(service::s3_settings s, const config& c) {
+    s.stall = milliseconds(c.store_read_deadline_ms) / 3;
+    return s;
+}
+
 class process final : public service::instance {
  public:
     process(const service::host& h, const settings& s)
         : metadata_url_(s.gateway.metadata_url),
           http_(h.ex),
           grants_(h.ex, h.pool, h.clock, s.grants_file, h.log, service::absent_ring::refuse),
-          processed_(service::open_s3_reader(h, "store.processed", s.processed, s.s3)),
-          app_(h.ex, *processed_, grants_.keys(), h.clock, h.log, h.metrics, s.gateway) {}
+          processed_(service::open_s3_reader(h, "store.processed", s.processed,
+                                             with_stall(s.s3, s.gateway))),
+          app_(h.ex, *processed_, grants_.keys(), h.clock, h.log, h.metrics,
+               without_resumes(s.gateway)) {}
 
     net::router public_routes() override { return app_.public_routes(); }
     // Without metadata what was asked before is still served.

@@ -69,7 +69,8 @@ struct workflow_test_environment::state {
                                          .retention = std::chrono::hours(24 * 3650),
                                          .lost_attempts_max = 5},
                  obs::logger(), metrics),
-          source(engine) {}
+          source(engine),
+          cancels(loop.executor()) {}
 
     // True: nothing moves any more without time passing.
     bool settled() const { return source.running.empty() && engine.settled(queues, source.held); }
@@ -77,6 +78,7 @@ struct workflow_test_environment::state {
     task<bool> skip_to_next(timestamp limit);
     task<outcome<std::string>> run_to_end(std::string workflow_id);
     task<> advance(milliseconds time);
+    task<> cancel(std::string workflow_id);
     task<> stop();
 
     event_loop loop;
@@ -85,6 +87,7 @@ struct workflow_test_environment::state {
     obs::metrics metrics;
     embedded_engine engine;
     watched_source source;
+    task_group cancels;
     std::set<std::string> queues;
     std::vector<std::unique_ptr<activity_worker>> workers;
     bool begun = false;
@@ -145,7 +148,12 @@ task<> workflow_test_environment::state::advance(milliseconds time) {
     clock.now_ = target;
 }
 
+task<> workflow_test_environment::state::cancel(std::string workflow_id) {
+    co_await engine.cancel(std::move(workflow_id));
+}
+
 task<> workflow_test_environment::state::stop() {
+    co_await cancels.join();
     for (auto& worker : workers) {
         co_await worker->stop();
     }
@@ -238,6 +246,10 @@ void workflow_test_environment::cancel_now(const std::string& workflow_id) {
     if (!r) {
         throw std::runtime_error(r.error().reason);
     }
+}
+
+void workflow_test_environment::cancel_soon(const std::string& workflow_id) {
+    state_->cancels.spawn(state_->cancel(workflow_id));
 }
 
 run_description workflow_test_environment::describe(const std::string& workflow_id) {

@@ -87,6 +87,8 @@ class workflow_test_environment {
     void cancel(const std::string& workflow_id = "test");
     // Without waiting for what follows from it: for activities that run until they are cancelled.
     void cancel_now(const std::string& workflow_id = "test");
+    // From within an activity, where nothing can be waited for.
+    void cancel_soon(const std::string& workflow_id = "test");
     run_description describe(const std::string& workflow_id = "test");
     std::string history(const std::string& workflow_id = "test");  // for replay_history
 

@@ -189,6 +189,76 @@ TEST(temporal_activity, that_is_silent_for_too_long_is_tried_again) {
     EXPECT_EQ(began, 2);
 }
 
+// The JSON that the run ended with.
+std::string result_of(temporal_box& box, const std::string& name) {
+    service::GetWorkflowExecutionHistoryRequest q;
+    q.set_namespace_("default");
+    q.mutable_execution()->set_workflow_id(box.id(name));
+    q.set_history_event_filter_type(
+        temporal::api::enums::v1::HISTORY_EVENT_FILTER_TYPE_CLOSE_EVENT);
+    const auto r = box.run(box.raw.call("GetWorkflowExecutionHistory", q.SerializeAsString(), 30s));
+    service::GetWorkflowExecutionHistoryResponse h;
+    if (!h.ParseFromString(r.message) || h.history().events().empty()) {
+        return r.text;
+    }
+    const auto& end = *h.history().events().rbegin();
+    const auto& result = end.workflow_execution_completed_event_attributes().result();
+    return result.payloads().empty() ? "" : result.payloads(0).data();
+}
+
+// As after SIGSTOP and SIGCONT: the loop of `frozen` stands still for longer than the heartbeat's
+// timeout, then goes on.
+TEST(temporal_activity, of_a_worker_that_stood_still_is_anothers_and_its_late_answer_is_refused) {
+    temporal_box frozen;
+    temporal_box box;
+    bool began = false;
+    bool released = false;
+    bool told_to_stop = false;
+    activity_registry slow;
+    slow.add("step", [&](activity_context& ctx, std::string) -> task<outcome<std::string>> {
+        if (released) {
+            co_return "\"after\"";
+        }
+        began = true;
+        while (!released || !ctx.is_cancelled()) {
+            ctx.heartbeat("\"alive\"");
+            co_await sleep_for(5ms);
+        }
+        told_to_stop = true;
+        co_return "\"late\"";
+    });
+    activity_worker worker(frozen.loop.executor(), *frozen.engine, slow,
+                           {.task_queue = box.activity_queue()}, obs::logger());
+    worker.start();
+    const auto both_turn = [&] { box.run(sleep_for(5ms)); };
+    box.serve_workflows();
+    auto s = calls("step");
+    s.options.heartbeat_timeout = 1s;
+    box.start("v1", s);
+    ASSERT_TRUE(frozen.until([&] {
+        both_turn();
+        return began;
+    }));
+    box.activities.add("step",
+                       [&](activity_context& ctx, std::string) -> task<outcome<std::string>> {
+                           EXPECT_EQ(ctx.info().attempt, 2);
+                           co_return "\"second\"";
+                       });
+    box.work();
+    EXPECT_EQ(box.closed("v1").status, run_status::completed);
+    box.stop_working();
+    released = true;
+    box.start("v2", calls("step"));
+    ASSERT_TRUE(frozen.until([&] { return box.describe("v2").status != run_status::running; }));
+    EXPECT_TRUE(told_to_stop) << "its heartbeat is told that the attempt is over";
+    EXPECT_EQ(result_of(box, "v1"), "\"second\"");
+    EXPECT_EQ(result_of(box, "v2"), "\"after\"") << "the process goes on with other work";
+    EXPECT_NE(frozen.metrics.expose().find("{method=\"RespondActivityTaskCompleted\",outcome="
+                                           "\"failed\"} 1"),
+              std::string::npos);
+    frozen.run(worker.stop());
+}
+
 TEST(temporal_activity, whose_worker_stops_is_handed_back_even_on_its_last_attempt) {
     temporal_box box;
     std::vector<activity_info> seen;

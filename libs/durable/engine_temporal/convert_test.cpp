@@ -96,6 +96,14 @@ TEST(temporal_failure, an_activity_wraps_what_really_happened) {
     EXPECT_TRUE(round_trip(failure::activity("a", failure::cancelled())).is_cancelled());
 }
 
+TEST(temporal_failure, a_timed_out_attempt_is_not_explained_by_the_attempt_before) {
+    for (const char* type : {"start_to_close", "heartbeat"}) {
+        auto timeout = failure::timeout(type);
+        timeout.cause = std::make_shared<const failure>(failure::application("flaky", "first"));
+        EXPECT_EQ(round_trip(failure::activity("encode", timeout)).root().type, type);
+    }
+}
+
 TEST(temporal_failure, a_childs_last_words_are_cut_and_made_utf_8) {
     auto f = failure::application("x", std::string(1'999, 'm') + "ü and on");
     EXPECT_EQ(round_trip(f).message, std::string(1'999, 'm'));

@@ -177,9 +177,17 @@ failure without_cause(const proto::Failure& p) {
     return f;
 }
 
+// An attempt that timed out has, on Temporal, the end of the attempt before as its cause. It is not
+// why this one ended, and root() must not say so; what ran out of time over all attempts ended by
+// its last failure.
+bool has_foreign_cause(const failure& f) {
+    return f.what == failure::kind::timeout &&
+           (f.type == "start_to_close" || f.type == "heartbeat");
+}
+
 failure from(const proto::Failure& p, int depth) {
     failure f = without_cause(p);
-    if (p.has_cause() && depth < causes_max) {
+    if (p.has_cause() && depth < causes_max && !has_foreign_cause(f)) {
         f.cause = std::make_shared<const failure>(from(p.cause(), depth + 1));
     }
     return f;

@@ -308,8 +308,9 @@ task<result<run_description>> temporal_engine::describe(std::string workflow_id)
         co_return fail(answer.error());
     }
     auto d = description_of(*answer);
-    if (d.status != run_status::running && d.status != run_status::completed &&
-        d.status != run_status::cancelled) {
+    if (d.status == run_status::cancelled) {
+        d.last_failure = failure::cancelled();
+    } else if (d.status != run_status::running && d.status != run_status::completed) {
         auto why = co_await s.end_of(d.workflow_id, d.run_id);
         d.last_failure = std::move(why);
     }

@@ -40,9 +40,23 @@ std::optional<Message> find(const std::string& serialized) {
     return std::nullopt;
 }
 
-// A query that the workflow's code refused: its reason is the refusal's type.
+// "unknown_query: no query of that name" -> "unknown_query"; else nothing.
+std::string leading_code(const std::string& text) {
+    const auto end = text.find(": ");
+    if (end == std::string::npos || end == 0 ||
+        text.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") != end) {
+        return {};
+    }
+    return text.substr(0, end);
+}
+
+// A query that the workflow's code refused: its reason is the refusal's type, which Temporal's core
+// hands over as part of the text only.
 error query_failed(const details::QueryFailedFailure& q, std::string text) {
     error e{errc::failed_precondition, "query_failed", std::move(text)};
+    if (const auto code = leading_code(e.detail); !code.empty()) {
+        e.reason = code;
+    }
     if (q.has_failure()) {
         const auto& type = from_proto(q.failure()).root().type;
         if (!type.empty()) {

@@ -22,6 +22,7 @@ constexpr milliseconds poll_backoff_max{5'000};
 constexpr milliseconds report_deadline{15'000};
 constexpr milliseconds look_interval_max{500};
 constexpr int reports_max = 100;
+constexpr auto trouble_told_every = std::chrono::minutes(1);
 
 milliseconds left(steady::time_point until) {
     return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(until - steady::now()));
@@ -101,6 +102,7 @@ struct activity_worker::state : std::enable_shared_from_this<activity_worker::st
           supervisors(e) {}
 
     task<> poll();
+    void note_poll(const std::string& trouble);
     task<> supervise(attempt_ptr a);
     milliseconds next_look(const attempt& a) const;
     task<> send_heartbeat(attempt& a);
@@ -117,6 +119,8 @@ struct activity_worker::state : std::enable_shared_from_this<activity_worker::st
     task_group poller;
     task_group supervisors;
     std::map<const attempt*, attempt_ptr> running;
+    std::string poll_trouble;  // why the last poll failed
+    steady::time_point trouble_told;
     bool stopping = false;
 };
 
@@ -127,9 +131,8 @@ task<> activity_worker::state::poll() {
             co_await slot_free.wait(std::chrono::hours(1));
         }
         auto polled = co_await source.poll(options.task_queue);
+        note_poll(polled ? "" : polled.error().reason);
         if (!polled) {
-            log.warn("activity_poll_failed",
-                     {{"queue", options.task_queue}, {"reason", polled.error().reason}});
             co_await sleep_for(backoff);
             backoff = std::min(backoff * 2, poll_backoff_max);
             continue;
@@ -141,6 +144,19 @@ task<> activity_worker::state::poll() {
             supervisors.spawn(supervise(a));
         }
     }
+}
+
+// A line when it begins, one a minute while it lasts, one when it is over.
+void activity_worker::state::note_poll(const std::string& trouble) {
+    if (trouble.empty()) {
+        if (!poll_trouble.empty()) {
+            log.info("activity_polls_again", {{"queue", options.task_queue}});
+        }
+    } else if (trouble != poll_trouble || steady::now() - trouble_told >= trouble_told_every) {
+        log.warn("activity_poll_failed", {{"queue", options.task_queue}, {"reason", trouble}});
+        trouble_told = steady::now();
+    }
+    poll_trouble = trouble;
 }
 
 task<> activity_worker::state::supervise(attempt_ptr a) {

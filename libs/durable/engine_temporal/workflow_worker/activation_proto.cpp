@@ -187,7 +187,10 @@ void put(out::WorkflowCommand& to, const command::respond_to_query& c) {
     if (c.answer) {
         *answer.mutable_succeeded()->mutable_response() = payload_of(*c.answer);
     } else {
-        *answer.mutable_failed() = to_proto(c.answer.error());
+        // Core passes on the text alone: it has the type too (temporal_errors reads it).
+        auto f = c.answer.error();
+        f.message = f.type + ": " + f.message;
+        *answer.mutable_failed() = to_proto(f);
     }
 }
 

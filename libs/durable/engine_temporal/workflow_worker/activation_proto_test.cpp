@@ -262,6 +262,7 @@ TEST(completion_proto, writes_answers_to_queries) {
     const auto bad = written_one(command::respond_to_query{
         "q", std::unexpected(failure::application("unknown_query", "no query", true))});
     EXPECT_EQ(bad.respond_to_query().failed().application_failure_info().type(), "unknown_query");
+    EXPECT_EQ(bad.respond_to_query().failed().message(), "unknown_query: no query");
 }
 
 TEST(completion_proto, a_failed_activation_is_no_success) {

@@ -29,7 +29,10 @@ run_table::run_table(const workflow_registry& registry, workflow_run::log_sink l
 run_table::answer run_table::activate(std::string_view bytes) {
     auto read = activation_from_proto(bytes);
     const auto& a = read.value;
-    answer to{{}, a.run_id, std::move(read.refused), read.evicts, {}};
+    answer to;
+    to.run_id = a.run_id;
+    to.refused = std::move(read.refused);
+    to.evicted = read.evicts;
     auto run = take(a.run_id);
     if (read.evicts) {
         run.reset();
@@ -41,6 +44,8 @@ run_table::answer run_table::activate(std::string_view bytes) {
     }
     if (to.refused.empty() && starts_a_run(a)) {
         run = std::make_unique<workflow_run>(registry_, log_);
+        to.built = true;
+        to.replays = a.is_replaying;
     }
     if (to.refused.empty() && !run) {
         to.refused = "the run is not here: it is built again from its history";

@@ -21,7 +21,9 @@ class run_table {
     struct answer {
         std::string completion;  // for core, in any case
         std::string run_id;
-        std::string refused;  // not applied, or failed in the definition: why
+        std::string refused;   // not applied, or failed in the definition: why
+        bool built = false;    // the run was not there before
+        bool replays = false;  // it is built from its history: it has been elsewhere, or evicted
         bool evicted = false;
         std::string evicted_for;  // set when core found the run's commands or history wrong
     };

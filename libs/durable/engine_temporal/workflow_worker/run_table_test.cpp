@@ -38,8 +38,10 @@ class table {
         registry_.add("throws", throws);
     }
 
-    run_table::answer start(const std::string& run_id, const std::string& type) {
+    run_table::answer start(const std::string& run_id, const std::string& type,
+                            bool replays = false) {
         auto a = of(run_id);
+        a.set_is_replaying(replays);
         auto& j = *a.add_jobs()->mutable_initialize_workflow();
         j.set_workflow_type(type);
         j.set_workflow_id("id");
@@ -100,6 +102,16 @@ TEST(run_table, an_eviction_destroys_the_run_and_is_answered_without_commands) {
     EXPECT_EQ(t.last.successful().commands_size(), 0);
     t.evict("r");
     EXPECT_TRUE(t.last.has_successful()) << "also when there is no such run";
+}
+
+TEST(run_table, tells_a_new_run_from_one_that_is_built_again_from_its_history) {
+    table t;
+    const auto fresh = t.start("r", "sleeps");
+    EXPECT_TRUE(fresh.built && !fresh.replays);
+    EXPECT_FALSE(t.fire("r").built);
+    t.evict("r");
+    const auto again = t.start("r", "sleeps", true);
+    EXPECT_TRUE(again.built && again.replays);
 }
 
 TEST(run_table, refuses_activations_of_runs_it_does_not_have) {

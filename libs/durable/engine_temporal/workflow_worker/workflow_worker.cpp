@@ -80,8 +80,21 @@ struct temporal_workflow_worker::state {
                              "Activations of workflow runs by result", {{"result", "ok"}})),
           failed(m.counter("vora_workflow_activations_total",
                            "Activations of workflow runs by result", {{"result", "failed"}})),
+          polled(m.counter("vora_workflow_polls_total", "Tasks asked for, by result",
+                           {{"result", "ok"}})),
+          poll_failed(m.counter("vora_workflow_polls_total", "Tasks asked for, by result",
+                                {{"result", "failed"}})),
+          refused(m.counter("vora_workflow_answers_refused_total",
+                            "Answers to activations that Temporal's core did not take")),
+          begun(m.counter("vora_workflow_runs_built_total", "Runs that came into memory",
+                          {{"from", "start"}})),
+          replayed(m.counter("vora_workflow_runs_built_total", "Runs that came into memory",
+                             {{"from", "history"}})),
+          evicted(m.counter("vora_workflow_runs_evicted_total", "Runs that left memory",
+                            {{"why", "asked"}})),
+          dropped(m.counter("vora_workflow_runs_evicted_total", "Runs that left memory",
+                            {{"why", "error"}})),
           cached(m.gauge("vora_workflow_cached_runs", "Workflow runs in memory")),
-          connected(m.gauge("vora_workflow_connected", "1 while Temporal gives tasks")),
           took(m.histogram("vora_workflow_activation_seconds",
                            "Time that definitions took for an activation",
                            obs::seconds_buckets())) {}
@@ -93,6 +106,7 @@ struct temporal_workflow_worker::state {
     void forward_logs();
 
     void answer(bridge::core_worker& worker, const std::string& activation);
+    void count_run(const run_table::answer& a);
     void wait_until_answered();
     void not_ready(std::string why);
     bool pause(milliseconds time);  // false: stopping
@@ -103,8 +117,14 @@ struct temporal_workflow_worker::state {
     run_table runs;
     obs::counter& answered;
     obs::counter& failed;
+    obs::counter& polled;
+    obs::counter& poll_failed;
+    obs::counter& refused;
+    obs::counter& begun;
+    obs::counter& replayed;
+    obs::counter& evicted;
+    obs::counter& dropped;
     obs::gauge& cached;
-    obs::gauge& connected;
     obs::histogram& took;
     std::shared_ptr<bridge::runtime> core;
     std::vector<std::thread> threads;
@@ -122,15 +142,21 @@ struct temporal_workflow_worker::state {
 void temporal_workflow_worker::state::connect_and_serve() {
     const auto identity = options.identity.empty() ? default_identity() : options.identity;
     auto wait = reconnect_pause;
+    std::string last_trouble;
     do {
         auto worker =
             bridge::core_worker::connect(core, options.address, identity, core_options(options));
         if (worker) {
             wait = reconnect_pause;
+            last_trouble.clear();
             serve(**worker);
         } else {
-            log.warn("temporal_unavailable",
-                     {{"address", options.address}, {"detail", worker.error().detail}});
+            // Said once for each reason: it may last for hours.
+            if (worker.error().detail != last_trouble) {
+                last_trouble = worker.error().detail;
+                log.warn("temporal_unavailable",
+                         {{"address", options.address}, {"detail", last_trouble}});
+            }
             not_ready(worker.error().detail);
         }
         worker = fail(errc::cancelled, "ended");  // all of it has ended before the next begins
@@ -151,13 +177,13 @@ void temporal_workflow_worker::state::serve(bridge::core_worker& worker) {
             worker.shut_down();
         }
     }
-    connected.set(1);
     log.info("temporal_connected",
              {{"address", options.address}, {"task_queue", options.task_queue}});
     for (int errors = 0; errors < poll_errors_max;) {
         auto activation = worker.poll();
         if (!activation) {
             ++errors;
+            poll_failed.add();
             log.error("temporal_poll_failed", {{"detail", activation.error().detail}});
             not_ready(activation.error().detail);
             continue;
@@ -165,13 +191,13 @@ void temporal_workflow_worker::state::serve(bridge::core_worker& worker) {
         if (!*activation) {
             break;
         }
+        polled.add();
         const std::scoped_lock lock(mutex);
         queue.push_back(std::move(**activation));
         ++unanswered;
         changed.notify_all();
     }
     wait_until_answered();
-    connected.set(0);
     not_ready("disconnected");
 }
 
@@ -208,6 +234,7 @@ void temporal_workflow_worker::state::answer(bridge::core_worker& worker,
     took.observe(std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
     cached.set(static_cast<double>(runs.size()));
     (a.refused.empty() ? answered : failed).add();
+    count_run(a);
     if (!a.refused.empty()) {
         log.warn("workflow_task_failed", {{"run", a.run_id}, {"detail", a.refused}});
     }
@@ -216,12 +243,22 @@ void temporal_workflow_worker::state::answer(bridge::core_worker& worker,
     }
     auto done = worker.complete(a.completion);
     if (!done) {
+        refused.add();
         log.error("workflow_answer_refused", {{"run", a.run_id}, {"detail", done.error().detail}});
         // Without any answer the run would never get another activation.
         const auto refusal = refusal_to_proto(a.run_id, "the answer was refused");
         if (auto again = worker.complete(refusal); !again) {
             worker.evict(a.run_id);
         }
+    }
+}
+
+void temporal_workflow_worker::state::count_run(const run_table::answer& a) {
+    if (a.built) {
+        (a.replays ? replayed : begun).add();
+    }
+    if (a.evicted) {
+        (a.evicted_for.empty() ? evicted : dropped).add();
     }
 }
 

@@ -21,6 +21,7 @@ using durable::failure;
 using durable::outcome;
 
 constexpr int crash_attempts_max = 3;
+constexpr int tries_in_a_budget = 30;
 constexpr std::array<std::string_view, 11> codes_shown{
     "input_empty",           "input_not_video", "input_no_video",          "input_too_long",
     "input_too_many_pixels", "input_damaged",   "input_unsupported_codec", "input_encrypted",
@@ -73,6 +74,9 @@ durable::workflow<outcome<Out>> media_call(durable::context& ctx,
     int storage_failures = 0;
     timestamp first_storage_failure{};
     durable::milliseconds pause = 1s;
+    // Each try stands in the history, which must stay short whatever the budget is.
+    const auto pause_max =
+        std::max<durable::milliseconds>(30s, std::chrono::seconds(budget_s) / tries_in_a_budget);
     for (;;) {
         auto done = co_await ctx.call(type, input, options);
         if (done) {
@@ -93,7 +97,7 @@ durable::workflow<outcome<Out>> media_call(durable::context& ctx,
             co_return done;
         }
         co_await ctx.sleep(pause);
-        pause = std::min<durable::milliseconds>(pause * 2, 30s);
+        pause = std::min(pause * 2, pause_max);
     }
 }
 

@@ -295,6 +295,9 @@ TEST(histories, replay_to_the_same_commands) {
     int replayed = 0;
     const auto definitions = registry();
     for (const auto& entry : std::filesystem::directory_iterator(histories())) {
+        if (!entry.is_regular_file()) {
+            continue;  // those of Temporal: process/histories_test
+        }
         std::ostringstream text;
         text << std::ifstream(entry.path()).rdbuf();
         auto same = durable::replay_history(definitions, text.str());

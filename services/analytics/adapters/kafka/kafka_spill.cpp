@@ -52,6 +52,7 @@ task<> kafka_spill::start() {
 task<> kafka_spill::stop() {
     co_await group_.stop();
     co_await flush();
+    co_await commit_owed();
     co_await consumer_thread_.run([c = std::move(consumer_)]() mutable {
         c->close();
         c.reset();

@@ -47,7 +47,7 @@ class kafka_spill final : public event_spill {
     // What the partitions that are this member's have brought.
     std::uint64_t events() const override { return fetched_rows_; }
     std::uint64_t bytes() const override { return fetched_bytes_; }
-    bool is_due() const override { return !round_.empty(); }
+    bool is_due() const override;
     task<> wait(milliseconds limit) override;
     task<result<std::optional<event_batch>>> next(std::uint64_t rows_max) override;
     task<> acknowledge(const event_batch& b) override;

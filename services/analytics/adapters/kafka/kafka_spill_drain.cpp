@@ -185,24 +185,38 @@ task<result<std::optional<event_batch>>> kafka_spill::batch_of(int number, std::
     co_return std::move(b);
 }
 
+bool kafka_spill::is_due() const {
+    return std::ranges::any_of(round_, [this](int number) {
+        const auto p = partitions_.find(number);
+        return p != partitions_.end() && !p->second.messages.empty();
+    });
+}
+
 task<> kafka_spill::wait(milliseconds limit) {
     co_await backlog_wake_.wait(limit);
 }
 
 task<result<std::optional<event_batch>>> kafka_spill::next(std::uint64_t rows_max) {
-    if (round_.empty()) {
-        for (const auto& [number, p] : partitions_) {
-            round_.push_back(number);
-        }
-    }
-    while (!round_.empty()) {
-        const int number = round_.front();
-        round_.pop_front();
-        if (partitions_.contains(number)) {
-            auto batch = co_await batch_of(number, rows_max);
-            if (!batch || *batch) {
-                co_return batch;
+    // Nothing waits only when a whole round has found nothing: what was refused or was too much for
+    // one batch waits where the round has been.
+    for (bool whole = round_.empty();; whole = true) {
+        if (whole) {
+            for (const auto& [number, p] : partitions_) {
+                round_.push_back(number);
             }
+        }
+        while (!round_.empty()) {
+            const int number = round_.front();
+            round_.pop_front();
+            if (partitions_.contains(number)) {
+                auto batch = co_await batch_of(number, rows_max);
+                if (!batch || *batch) {
+                    co_return batch;
+                }
+            }
+        }
+        if (whole) {
+            break;
         }
     }
     co_await commit_owed();
@@ -220,6 +234,9 @@ task<> kafka_spill::commit_owed() {
     }
     for (const auto& [number, assignment] : owing) {
         auto r = co_await commit(number, assignment);
+        if (!r && r.error().code != errc::aborted) {
+            co_return;
+        }
         if (auto* p = find(number, assignment); r && p != nullptr) {
             p->owes_commit = false;
             fault_point("analytics.acked");

@@ -13,6 +13,7 @@ find_package(SQLiteCpp REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(GTest REQUIRED)
 find_package(simdjson REQUIRED)
+find_package(ZLIB REQUIRED)
 find_package(Protobuf REQUIRED)
 find_package(gRPC REQUIRED CONFIG)
 
@@ -40,6 +41,7 @@ vora_dependency(simdjson simdjson::simdjson)  # event ingest only
 vora_dependency(protobuf protobuf::libprotobuf)
 vora_dependency(grpc gRPC::grpc++ gRPC::grpc++_reflection protobuf::libprotobuf)
 vora_dependency(dl ${CMAKE_DL_LIBS})
+vora_dependency(zlib ZLIB::ZLIB)
 if(VORA_REAL_SYSTEMS)
   find_package(pugixml REQUIRED)
   vora_dependency(pugixml pugixml::pugixml)  # answers of the object store

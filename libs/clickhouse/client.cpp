@@ -98,6 +98,7 @@ struct client::call {
     detail::call_kind kind = detail::call_kind::statement;
     std::string target{};  // "?query=..."
     std::string body{};
+    std::string encoding{};  // of the body
     milliseconds deadline{};
     std::size_t answer_bytes_max = short_answer_bytes_max;
 };
@@ -112,6 +113,9 @@ task<result<std::string>> client::ask(endpoint at, call c) {
     r.headers.set("X-ClickHouse-User", at.user);
     if (!at.password.empty()) {
         r.headers.set("X-ClickHouse-Key", at.password);
+    }
+    if (!c.encoding.empty()) {
+        r.headers.set("Content-Encoding", c.encoding);
     }
     r.body = std::move(c.body);
     r.deadline = c.deadline;
@@ -235,7 +239,10 @@ task<result<void>> client::insert(insert_request r) {
     if (!seen) {
         co_return fail(seen.error());
     }
-    call c{.kind = detail::call_kind::rows, .body = std::move(r.rows), .deadline = r.deadline};
+    call c{.kind = detail::call_kind::rows,
+           .body = std::move(r.rows),
+           .encoding = std::move(r.encoding),
+           .deadline = r.deadline};
     add(c.target, "query", "INSERT INTO " + r.into + " FORMAT " + r.format);
     add(c.target, "database", seen->asked.database);
     // A server's own batching answers before the rows are part of the table, or without looking at

@@ -52,6 +52,7 @@ struct insert_request {
     // insert_deduplication_token: the same token twice stores once, within the table's window.
     std::string token;
     std::chrono::milliseconds deadline{30'000};
+    std::string encoding{};  // of `rows` as they travel: empty or "gzip", which every server reads
 };
 
 // Errors of every call, by what the caller should do:

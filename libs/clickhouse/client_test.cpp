@@ -27,6 +27,7 @@ class fake_server {
         std::string body;
         std::string user;
         std::string key;
+        std::string encoding;
 
         std::string value(std::string_view name) const {
             for (const auto& [k, v] : query) {
@@ -74,7 +75,8 @@ class fake_server {
         }
         last_ = {r.query, body ? *body : "(unreadable)",
                  std::string(r.headers.get("X-ClickHouse-User").value_or("(absent)")),
-                 std::string(r.headers.get("X-ClickHouse-Key").value_or("(absent)"))};
+                 std::string(r.headers.get("X-ClickHouse-Key").value_or("(absent)")),
+                 std::string(r.headers.get("Content-Encoding").value_or("(absent)"))};
         auto out = net::response::text(status_, body_);
         if (!code_.empty()) {
             out.headers.set("X-ClickHouse-Exception-Code", code_);
@@ -118,12 +120,21 @@ TEST_F(clickhouse_client, inserts_bytes_as_they_are_with_a_token_and_no_batching
     auto r = run(events.insert({"vora.t (a, b)", "RowBinary", rows, "spool:1:42", 10s}));
     ASSERT_TRUE(r) << r.error().detail;
     const auto seen = server.last();
+    EXPECT_EQ(seen.encoding, "(absent)");
     EXPECT_EQ(seen.body, rows);
     EXPECT_EQ(seen.value("query"), "INSERT INTO vora.t (a, b) FORMAT RowBinary");
     EXPECT_EQ(seen.value("insert_deduplication_token"), "spool:1:42");
     EXPECT_EQ(seen.value("async_insert"), "0");
     EXPECT_EQ(seen.user, "writer");
     EXPECT_EQ(seen.key, "secret");
+}
+
+TEST_F(clickhouse_client, says_how_rows_are_packed) {
+    insert_request r{"t (a)", "RowBinary", "packed", "token", 10s};
+    r.encoding = "gzip";
+    ASSERT_TRUE(run(events.insert(std::move(r))));
+    EXPECT_EQ(server.last().encoding, "gzip");
+    EXPECT_EQ(server.last().body, "packed");
 }
 
 TEST_F(clickhouse_client, sends_query_values_as_parameters_and_never_in_the_text) {

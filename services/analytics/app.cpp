@@ -65,7 +65,7 @@ struct app::parts {
           failures(m.counter("vora_analytics_insert_failures_total",
                              "attempts to store that failed and are made again")),
           spool(make_spill({ex, c, books, log}, pool, conf, other)),
-          store(engine, milliseconds(conf.insert_deadline_ms)),
+          store(engine, milliseconds(conf.insert_deadline_ms), conf.compress ? &pool : nullptr),
           draining(ex, *spool, store, drain_options_of(conf), watch()),
           handler(*spool, books, c),
           group(ex) {

@@ -224,6 +224,22 @@ TEST_F(analytics, poison_rows_go_to_quarantine_and_nothing_else_does) {
     expect_stored_once(64, 65);
 }
 
+TEST_F(analytics, rows_travel_packed_where_the_configuration_says_so) {
+    start();
+    EXPECT_EQ(post(events_json(0, 100)), 204);
+    ASSERT_TRUE(drained());
+    EXPECT_EQ(engine_.packed_inserts, 0);
+    stop();
+    auto c = quick();
+    c.compress = true;
+    engine_.cut_after_storing = 1;  // the same packed bytes come again, under the same token
+    start(c);
+    EXPECT_EQ(post(events_json(100, 300)), 204);
+    ASSERT_TRUE(eventually([&] { return stored() == 300; }));
+    EXPECT_GE(engine_.packed_inserts, 2);
+    expect_stored_once(0, 300);
+}
+
 TEST_F(analytics, the_search_for_poison_does_not_wait_for_company) {
     engine_there_ = false;
     start();

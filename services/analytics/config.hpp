@@ -17,6 +17,7 @@ struct config {
     std::int64_t batch_rows = 50'000;
     std::int64_t insert_deadline_ms = 30'000;
     std::int64_t retry_max_ms = 3'000;
+    bool compress = false;
 
     void bind(vora::config::schema& s);
 };

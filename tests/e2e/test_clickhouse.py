@@ -157,6 +157,7 @@ def test_an_old_server_takes_a_batch_of_events_and_counts_it(tmp_path, start, ol
     database = f"events_{'s' if secure else ''}"
     keys = analytics_keys(tmp_path, old.url("writer", database, secure))
     if secure:
+        keys["events.compress"] = "true"
         keys["events.engine_ca_file"] = certificate[0]
     analytics = start("analytics", keys)
     assert readiness_of_engine(analytics) == ("ok", "18.16.1")
@@ -200,7 +201,7 @@ def test_the_dashboard_is_content_with_a_user_who_may_not_even_change_settings(t
 def test_a_row_that_the_server_refuses_is_set_aside_and_the_others_of_its_batch_are_stored(
     tmp_path, start, engine
 ):
-    keys = analytics_keys(tmp_path, engine.url("writer", "poison"))
+    keys = analytics_keys(tmp_path, engine.url("writer", "poison"), **{"events.compress": "true"})
     analytics = start("analytics", keys)
     post(analytics, [event(0)])
     wait_stored(analytics, 1)

@@ -4,6 +4,7 @@
 #include "libs/base/encoding.hpp"
 #include "libs/base/fault_point.hpp"
 #include "libs/clickhouse/client.hpp"
+#include "libs/compress/gzip.hpp"
 
 namespace vora::analytics {
 
@@ -61,7 +62,13 @@ task<result<void>> clickhouse_event_store::insert(std::string rows, std::string 
     clickhouse::insert_request r;
     r.into = table::insert_into;
     r.format = "RowBinary";
-    r.rows = std::move(rows);
+    if (packing_ != nullptr) {
+        r.rows =
+            co_await packing_->run([whole = std::move(rows)] { return compress::gzip(whole); });
+        r.encoding = "gzip";
+    } else {
+        r.rows = std::move(rows);
+    }
     r.token = std::move(token);
     r.deadline = insert_deadline_;
     fault_point("analytics.before_insert");

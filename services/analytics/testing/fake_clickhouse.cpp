@@ -1,6 +1,7 @@
 #include "services/analytics/testing/fake_clickhouse.hpp"
 
 #include "libs/base/assert.hpp"
+#include "libs/compress/gzip.hpp"
 #include "services/analytics/core/bytes.hpp"
 #include "services/analytics/core/row_binary.hpp"
 
@@ -86,6 +87,11 @@ task<net::response> fake_clickhouse::insert(net::request& r, const std::string&)
     auto rows = co_await net::read_all(*r.body, 64 << 20);
     if (!rows) {
         co_return refuse(400, 33, "interrupted");
+    }
+    if (r.headers.get("Content-Encoding") == "gzip") {
+        rows = compress::gunzip(*rows, 64 << 20);
+        VORA_ASSERT(rows);
+        ++packed_inserts;
     }
     ++inserts;
     if (on_insert) {

@@ -24,6 +24,7 @@ class fake_clickhouse {
     std::map<std::uint64_t, int> stored;
     std::set<std::string> tokens;
     int inserts = 0;
+    int packed_inserts = 0;          // of them, those by gzip
     std::size_t largest_insert = 0;  // rows
 
     // Levers.

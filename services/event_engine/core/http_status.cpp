@@ -17,6 +17,7 @@ int http_status(int code) {
         case 62:   // SYNTAX_ERROR
         case 72:   // CANNOT_PARSE_NUMBER
         case 117:  // INCORRECT_DATA
+        case 354:  // ZLIB_INFLATE_FAILED
         case 456:  // UNKNOWN_QUERY_PARAMETER
         case 457:  // BAD_QUERY_PARAMETER
             return 400;

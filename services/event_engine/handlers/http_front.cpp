@@ -1,6 +1,7 @@
 #include "services/event_engine/handlers/http_front.hpp"
 
 #include "libs/base/encoding.hpp"
+#include "libs/compress/gzip.hpp"
 #include "services/event_engine/core/http_status.hpp"
 #include "services/event_engine/core/insert_text.hpp"
 #include "services/event_engine/core/reader_rules.hpp"
@@ -183,11 +184,12 @@ task<net::response> http_front::state::serve(net::request& r, bool may_change) {
     if (!asked) {
         co_return refusal(asked.error());
     }
-    if (const auto encoding = r.headers.get("Content-Encoding");
-        encoding && *encoding != "identity") {
+    const auto encoding = r.headers.get("Content-Encoding").value_or("identity");
+    const bool is_packed = encoding == "gzip";
+    if (!is_packed && encoding != "identity") {
         co_return refusal({48,
-                           "Code: 48. DB::Exception: Bodies are taken as they are, not "
-                           "compressed (NOT_IMPLEMENTED)"});
+                           "Code: 48. DB::Exception: Bodies are taken as they are, or by gzip "
+                           "(NOT_IMPLEMENTED)"});
     }
     auto j = std::make_shared<job>();
     j->asked = std::move(*asked);
@@ -202,6 +204,16 @@ task<net::response> http_front::state::serve(net::request& r, bool may_change) {
     auto body = co_await net::read_all(*r.body, body_bytes_max);
     if (!body) {
         co_return refusal({307, "Code: 307. DB::Exception: " + body.error().reason});
+    }
+    if (is_packed) {
+        auto whole = co_await read_threads.run(
+            [packed = std::move(*body)] { return compress::gunzip(packed, body_bytes_max); });
+        if (!whole) {
+            const int code = whole.error().code == errc::resource_exhausted ? 307 : 354;
+            co_return refusal({code, "Code: " + std::to_string(code) +
+                                         ". DB::Exception: " + whole.error().reason});
+        }
+        body = std::move(whole);
     }
     j->body = std::move(*body);
     if (only_reads) {

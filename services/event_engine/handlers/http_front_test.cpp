@@ -3,6 +3,7 @@
 #include "services/event_engine/handlers/http_front.hpp"
 
 #include "libs/base/async.hpp"
+#include "libs/compress/gzip.hpp"
 
 #include <gtest/gtest.h>
 
@@ -117,6 +118,19 @@ TEST_F(engine_front, refuses_a_wrong_key_whatever_is_asked) {
     EXPECT_EQ(r.status, 403);
     EXPECT_EQ(code(r), "516");
     EXPECT_TRUE(seen.queries.empty());
+}
+
+TEST_F(engine_front, takes_bodies_by_gzip_and_no_more_out_of_them_than_without) {
+    const std::string rows(100'000, 'x');
+    const std::vector<std::pair<std::string, std::string>> insert{
+        {"query", "INSERT INTO t (a) FORMAT RowBinary"}};
+    const std::vector<std::pair<std::string, std::string>> packed{{"Content-Encoding", "gzip"}};
+    EXPECT_EQ(ask("POST", compress::gzip(rows), insert, packed).status, 200);
+    EXPECT_EQ(seen.rows, std::vector<std::string>{rows});
+    EXPECT_EQ(code(ask("POST", rows, insert, packed)), "354");
+    const auto bomb = compress::gzip(std::string((std::size_t{64} << 20) + 1, 'x'));
+    EXPECT_EQ(code(ask("POST", bomb, insert, packed)), "307");
+    EXPECT_EQ(seen.rows.size(), 1u);
 }
 
 TEST_F(engine_front, lets_an_account_that_only_reads_ask_about_tables_and_nothing_else) {

@@ -14,6 +14,7 @@ import pytest
 from harness import raw
 from harness.api import session
 from harness.cache import StubGateway, mint, open_directory
+from harness.hostile import OBJECTS, hostile_requests, path_of, watch
 from harness.server import Server, binary
 from harness.wait import wait_until
 
@@ -95,20 +96,6 @@ def videos(front, inputs):
     return types.SimpleNamespace(private=private, public=public)
 
 
-OBJECTS = (
-    "master.m3u8",
-    "thumbnail.jpg",
-    "720p/playlist.m3u8",
-    "720p/seg_01.ts",
-    "360p/playlist.m3u8",
-    "360p/seg_01.ts",
-)
-
-
-def path_of(grant, video, what):
-    return f"/play/{grant}/{video['id']}/{what}"
-
-
 def warm(front, path):
     """Asks until it comes from the cache."""
     wait_until(lambda: front.get(path).headers.get("X-Cache") == "hit", 30, f"{path} is in the cache")
@@ -131,35 +118,13 @@ def test_what_a_signed_viewer_has_warmed_is_not_there_for_the_public(front, vide
     assert front.get(signed).headers["X-Cache"] == "miss"
 
 
-def hostile_requests(front, videos, count):
-    origins = ["https://a.example", "https://b.example", "http://c.example:1", "null", None]
-    encodings = ["gzip", "br", "identity", "gzip, deflate, br", "*;q=0.1", None]
-    for n in range(count):
-        headers = {"Cookie": f"session={n}; _ga=GA1.{n}", "User-Agent": f"player/{n}"}
-        if origins[n % 5]:
-            headers["Origin"] = origins[n % 5]
-        if encodings[n % 6]:
-            headers["Accept-Encoding"] = encodings[n % 6]
-        query = f"?CMCD=bl%3D{n}%2Csid%3D%22{n}%22&_HLS_msn={n}&r{n}={n}"
-        what = OBJECTS[n % len(OBJECTS)]
-        grant = mint(front.ring, videos.private["id"], int(time.time()) + 1000 + n)
-        yield path_of(grant, videos.private, what) + query, headers
-        if n % 5 == 0:
-            yield path_of("public", videos.public, OBJECTS[n // 5 % len(OBJECTS)]) + query, headers
-
-
 def test_hostile_traffic_costs_the_gateway_one_fetch_of_each_object_in_each_class(front, videos):
     front.purge()
     before = front.fetched()
-    requests = list(hostile_requests(front, videos, 500))
-
-    def watch(part):
-        http = session()
-        answers = (http.get(front.varnish.url + path, headers=h, timeout=60) for path, h in part)
-        return [(a.status_code, "Vary" in a.headers, "Set-Cookie" in a.headers) for a in answers]
-
+    requests = list(hostile_requests(front.ring, videos.private, videos.public, 500))
     with ThreadPoolExecutor(6) as pool:
-        seen = [a for part in pool.map(watch, [requests[n::6] for n in range(6)]) for a in part]
+        parts = pool.map(watch, [front.varnish.url] * 6, [requests[n::6] for n in range(6)])
+        seen = [answer for part in parts for answer in part]
     assert len(seen) == 600 and set(seen) == {(200, False, False)}
     wait_until(
         lambda: front.fetched() - before >= 2 * len(OBJECTS), 20, "the gateway has counted its answers"

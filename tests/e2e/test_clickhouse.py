@@ -86,6 +86,16 @@ class Engine:
             timeout=60,
         )
 
+    def insert(self, statement, rows):
+        answer = requests.post(
+            f"http://{self.address}/",
+            params={"query": statement},
+            data=rows,
+            auth=("writer", self.passwords["writer"]),
+            timeout=60,
+        )
+        assert answer.status_code == 200, answer.text
+
     def sql(self, text, user="writer"):
         answer = self.ask(text, user)
         assert answer.status_code == 200, answer.text
@@ -216,10 +226,14 @@ def test_a_row_that_the_server_refuses_is_set_aside_and_the_others_of_its_batch_
     assert metric(analytics, dropped) == len(poison)
     told = engine.sql("SELECT count(), uniqExact(seq), countIf(detail != '') FROM poison.PlaybackEvents")
     assert told == "497\t497\t0"
-    aside = b"".join(f.read_bytes() for f in sorted((tmp_path / "spool/quarantine").iterdir()))
-    assert all(f"poison-{n}".encode() in aside for n in poison)
     assert "event_quarantined" in analytics.log.read_text()
     assert analytics.stop() == 0
+    # What was set aside goes in by hand, as docs/services.md says, once the reason is gone.
+    engine.sql("ALTER TABLE poison.PlaybackEvents DROP CONSTRAINT c")
+    for file in (tmp_path / "spool/quarantine").iterdir():
+        engine.insert("INSERT INTO poison.PlaybackEvents FORMAT RowBinary", file.read_bytes())
+    told = engine.sql("SELECT count(), uniqExact(seq), countIf(detail != '') FROM poison.PlaybackEvents")
+    assert told == "500\t500\t3"
 
 
 def test_the_dashboards_questions_are_answered_to_a_user_who_only_reads(

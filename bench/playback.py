@@ -8,7 +8,7 @@ from pathlib import Path
 
 import measure
 
-NGINX = """daemon off; master_process off; worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/error.log;
+FILES = """daemon off; master_process off; worker_processes 1; pid {dir}/nginx.pid; error_log {dir}/error.log;
 events {{ worker_connections 1024; }}
 http {{
   access_log {dir}/access.log; sendfile on; tcp_nopush on; keepalive_requests 1000000;
@@ -23,13 +23,13 @@ http {{
 class Nginx:
     """One process, one thread for all connections: as the platform's loop."""
 
-    def __init__(self, directory, root):
+    def __init__(self, directory, template, **values):
         directory.mkdir()
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
         config = directory / "nginx.conf"
-        config.write_text(NGINX.format(dir=directory, port=self.port, root=root))
+        config.write_text(template.format(dir=directory, port=self.port, **values))
         self.process = subprocess.Popen([shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(config)],
                                         stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(200):
@@ -72,7 +72,7 @@ def bench(rounds=2, seconds=4):
         video = server.ready_video(clip)
         store = server.data / "store" / "bucket-processed"
         segment = largest_segment(store / video["id"])
-        nginx = Nginx(server.dir / "nginx", store)
+        nginx = Nginx(server.dir / "nginx", FILES, root=store)
         playlist = segment.parent / "playlist.m3u8"
         figures = {"segment_kb": round(segment.stat().st_size / 1000)}
         for kind, path in (("playlist", playlist), ("segment", segment)):

@@ -16,16 +16,26 @@ import subprocess
 import sys
 import time
 
-import encode
-import events
-import measure
-import playback
-import soak
-import start
-import upload
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # for tools.stack
+
+import cache  # noqa: E402
+import encode  # noqa: E402
+import events  # noqa: E402
+import first_byte  # noqa: E402
+import measure  # noqa: E402
+import metadata  # noqa: E402
+import object_store  # noqa: E402
+import pipeline  # noqa: E402
+import playback  # noqa: E402
+import soak  # noqa: E402
+import start  # noqa: E402
+import upload  # noqa: E402
 
 BENCHES = {"start": start.bench, "upload": upload.bench, "playback": playback.bench, "events": events.bench,
-           "encode": encode.bench}
+           "encode": encode.bench,
+           # On the real systems:
+           "first_byte": first_byte.bench, "cache": cache.bench, "pipeline": pipeline.bench,
+           "object_store": object_store.bench, "metadata": metadata.bench}
 
 
 def processor():

@@ -7,7 +7,7 @@ import sys
 
 from boundaries import Layers, files_under, run, service_of
 
-FOLDERS = ["libs", "contracts", "services", "cli"]
+FOLDERS = ["libs", "contracts", "services", "cli", "bench"]
 INCLUDE = re.compile(r'^\s*#\s*include\s*(?:"([^"]+)"|<([^>]+)>)')
 
 

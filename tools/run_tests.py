@@ -112,9 +112,13 @@ def need_event_engine(run):
 
 
 def stage_servers(run):
-    for name in SERVERS:
+    """Every server that any test starts, so that none is built while a test waits for it."""
+    for name in install.NAMES:
+        started = time.monotonic()
         try:
             install.ensure(name)
+            if time.monotonic() - started > 1:
+                print(f"  {name:32} {time.monotonic() - started:7.1f} s to install", flush=True)
         except install.InstallError as error:
             print(error)
             run.broken.append(f"install {name}")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 VERSIONS = tomllib.loads((HERE / "versions.toml").read_text())
+NAMES = [name for kind in VERSIONS.values() for name in kind]
 
 
 class InstallError(RuntimeError):

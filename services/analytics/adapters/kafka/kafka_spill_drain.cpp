@@ -11,6 +11,8 @@ namespace vora::analytics {
 namespace {
 
 constexpr milliseconds poll_limit{100};
+// While batches are made: their commits wait for the thread.
+constexpr milliseconds busy_poll_limit{20};
 constexpr milliseconds commit_limit{3'000};
 constexpr milliseconds retry_pause{200};
 constexpr std::size_t batch_bytes_max = 4 << 20;
@@ -22,8 +24,9 @@ constexpr std::uint64_t fetched_bytes_max = 24 << 20;
 task<> kafka_spill::consume_loop() {
     for (;;) {
         full_ = fetched_bytes_ > (full_ ? fetched_bytes_max / 2 : fetched_bytes_max);
+        const auto limit = fetched_rows_ > 0 ? busy_poll_limit : poll_limit;
         auto news = co_await consumer_thread_.run(
-            [c = consumer_, full = full_] { return c->poll(poll_limit, full); });
+            [c = consumer_, limit, full = full_] { return c->poll(limit, full); });
         take(std::move(news));
         co_await read_positions();
         show_gauges();

@@ -273,7 +273,9 @@ def test_a_gateway_names_the_bucket_that_is_not_there(start, minio, ring):
     assert status == 200, listed
     assert listed["processed_store"] == ("ok", "s3")
     assert listed["metadata"][0] == "degraded"
-    assert "vora_gateway_" in right.get("/metrics", "admin").text
+    metrics = right.get("/metrics", "admin").text
+    assert "vora_gateway_" in metrics
+    assert 'vora_s3_requests_total{class="2xx",op="list"}' in metrics
     wrong = start("gateway", gateway_keys(minio, ring, **{"store.processed": "s3:another-bucket"}))
     status, listed = wrong.readiness()
     assert (status, listed["processed_store"]) == (503, ("down", "storage_no_such_bucket"))

@@ -20,7 +20,7 @@ from harness.wait import wait_until
 from media import generated
 
 PATIENCE_S = 90
-AWAY_S = 6  # how long the requests to an absent server are counted
+AWAY_S = 4  # how long the requests to an absent server are counted
 # Of four processes; a loop that does not wait between its tries makes thousands.
 CONNECTIONS_MAX = 40 * AWAY_S
 LINES_MAX = 60  # of one process's log, for a server that was away

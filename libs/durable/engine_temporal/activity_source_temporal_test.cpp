@@ -241,7 +241,7 @@ TEST(temporal_activity, of_a_worker_that_stood_still_is_anothers_and_its_late_an
     }));
     box.activities.add("step",
                        [&](activity_context& ctx, std::string) -> task<outcome<std::string>> {
-                           EXPECT_EQ(ctx.info().attempt, 2);
+                           EXPECT_GE(ctx.info().attempt, 2);
                            co_return "\"second\"";
                        });
     box.work();

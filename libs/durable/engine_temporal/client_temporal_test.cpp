@@ -9,9 +9,17 @@ namespace {
 
 using namespace std::chrono_literals;
 
-task<> start_one(temporal_engine& e, start_request r, std::vector<result<std::string>>& out) {
-    auto started = co_await e.start(std::move(r));
-    out.push_back(std::move(started));
+task<> start_one(temporal_engine& e, start_request r, std::vector<result<std::string>>& out,
+                 bool& asked_again) {
+    for (;;) {
+        auto started = co_await e.start(r);
+        if (!is_overloaded(started)) {
+            out.push_back(std::move(started));
+            co_return;
+        }
+        asked_again = true;
+        co_await sleep_for(50ms);
+    }
 }
 
 TEST(temporal_client, a_workflow_id_starts_once_ever) {
@@ -28,10 +36,11 @@ TEST(temporal_client, a_workflow_id_starts_once_ever) {
 TEST(temporal_client, of_many_starts_at_once_exactly_one_starts) {
     temporal_box box;
     std::vector<result<std::string>> answers;
+    bool asked_again = false;  // then the one that started may be among those said to have failed
     task_group group(box.loop.executor());
     for (int i = 0; i < 8; ++i) {
         group.spawn(start_one(*box.engine, {box.id("v1"), "scripted", box.workflow_queue(), "{}"},
-                              answers));
+                              answers, asked_again));
     }
     box.run(group.join());
     int started = 0;
@@ -39,8 +48,9 @@ TEST(temporal_client, of_many_starts_at_once_exactly_one_starts) {
         started += a ? 1 : 0;
         EXPECT_TRUE(a || a.error().code == errc::already_exists) << a.error().reason;
     }
-    EXPECT_EQ(started, 1);
+    EXPECT_TRUE(started == 1 || (started == 0 && asked_again)) << started;
     EXPECT_EQ(answers.size(), 8u);
+    EXPECT_EQ(box.describe("v1").status, run_status::running);
 }
 
 TEST(temporal_client, describe_tells_what_was_started_and_how_it_ended) {

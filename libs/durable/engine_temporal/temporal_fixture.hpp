@@ -24,6 +24,14 @@ struct script {
     std::string query = "\"waiting\"";
 };
 
+// What a server says that is there, on a machine that is too busy.
+template <class T>
+bool is_overloaded(const result<T>& r) {
+    return !r &&
+           (r.error().reason == "temporal_busy" || r.error().reason == "temporal_timeout" ||
+            r.error().reason == "temporal_failed" || r.error().reason == "temporal_unavailable");
+}
+
 class temporal_box {
  public:
     temporal_box();
@@ -41,6 +49,7 @@ class temporal_box {
     std::string id(const std::string& name) const { return prefix_ + name; }
     std::string workflow_queue() const { return prefix_ + "workflows"; }
     std::string activity_queue() const { return prefix_ + "activities"; }
+    // As callers do, it asks again when the server has too much to do just now.
     result<std::string> start(const std::string& name);
     // Starts it with a script, and sees it started.
     void start(const std::string& name, script s);

@@ -94,7 +94,8 @@ class on_temporal {
     std::string workflow_queue;
 
  private:
-    void begin(const std::string& type, std::string input, const std::set<std::string>& unserved);
+    void begin(const std::string& type, const std::string& input,
+               const std::set<std::string>& unserved);
 };
 
 // Host and port of the server; throws where there is none.

@@ -99,7 +99,7 @@ TEST(workflow_on_temporal, a_cancelled_run_stops_its_activity_and_cleans_up) {
     t.played.on_block = [&] { blocked = true; };
     t.start();
     ASSERT_TRUE(t.until([&] { return blocked; }));
-    ASSERT_TRUE(t.loop.run_until_done(t.engine->cancel(t.id)));
+    ASSERT_TRUE(t.until([&] { return t.loop.run_until_done(t.engine->cancel(t.id)).has_value(); }));
     const auto there = t.end();
     EXPECT_EQ(there.attempts, "probe encode cleanup mark_failed");
     EXPECT_EQ(there.failed_code, "cancelled");

@@ -100,13 +100,12 @@ text_workflow compensates(context& ctx, std::string in) {
     co_return "{}";
 }
 
-// Asks its activity to end after a moment.
+// Asks its activity to end when it is told to.
 text_workflow gives_up(context& ctx, std::string in) {
     const auto c = nlohmann::json::parse(in).get<call>();
     auto& text = told(ctx);
     auto slow = ctx.call_raw(c.activity, quoted("input"), options_of(c));
-    auto moment = ctx.sleep(500ms);
-    co_await ctx.wait_until([&] { return slow.ready() || moment.ready(); });
+    co_await ctx.next_signal("go");
     ctx.cancel(slow);
     auto r = co_await slow;
     text = r ? *r : words(r.error());
@@ -182,7 +181,7 @@ struct scenario {
     call how;
     enum class cancelled { never, at_once, when_begun, in_backoff };
     cancelled when = cancelled::never;
-    std::vector<std::string> signals = {};  // each followed by a query
+    std::vector<std::string> signals = {};  // once the first attempt has begun, if there is one
 };
 
 // Activities: "works" answers, "flaky" fails twice, "refuses" for ever and finally, "crashes" for
@@ -247,9 +246,14 @@ course on_embedded(scenario s) {
         env.settle();
         env.cancel();
     }
+    if (!s.signals.empty()) {
+        env.settle();
+    }
     for (const auto& signal : s.signals) {
         env.signal("go", signal);
-        seen.answers.push_back(env.query("told", "?").value_or("none"));
+        if (s.definition == "listens") {
+            seen.answers.push_back(env.query("told", "?").value_or("none"));
+        }
     }
     auto end = env.result();
     seen.failed = end ? "" : words(end.error());
@@ -301,9 +305,12 @@ class temporal_stage {
             loop_.executor(), *engine_, std::move(registry),
             activity_worker_options{s_.how.queue, 4, 50ms}, obs::logger());
         activities_->start();
-        auto started = loop_.run_until_done(
-            engine_->start({id_, s_.definition, id_, nlohmann::json(s_.how).dump()}));
-        EXPECT_TRUE(started) << started.error().detail;
+        // A server that has too much to do just now is asked again, as the product does.
+        EXPECT_TRUE(until([this] {
+            auto started = loop_.run_until_done(
+                engine_->start({id_, s_.definition, id_, nlohmann::json(s_.how).dump()}));
+            return started || started.error().code == errc::already_exists;
+        }));
         act();
         finish();
         return seen_;
@@ -321,7 +328,11 @@ class temporal_stage {
         return true;
     }
     std::string ask(const std::string& name, const std::string& input) {
-        auto answer = loop_.run_until_done(engine_->query(id_, name, input));
+        result<std::string> answer;
+        until([&] {
+            answer = loop_.run_until_done(engine_->query(id_, name, input));
+            return answer || answer.error().code != errc::unavailable;
+        });
         return answer ? *answer : answer.error().reason;
     }
     run_description described() {
@@ -329,7 +340,8 @@ class temporal_stage {
         return r ? *r : run_description{};
     }
     void act() {
-        if (s_.when == cancelled::when_begun) {
+        const bool told = s_.definition == "gives_up";
+        if (s_.when == cancelled::when_begun || told) {
             EXPECT_TRUE(until([this] { return begun_; }));
         } else if (s_.when == cancelled::in_backoff) {
             EXPECT_TRUE(until([this] {
@@ -338,11 +350,14 @@ class temporal_stage {
             }));
         }
         if (s_.when != cancelled::never) {
-            EXPECT_TRUE(loop_.run_until_done(engine_->cancel(id_)));
+            EXPECT_TRUE(
+                until([this] { return loop_.run_until_done(engine_->cancel(id_)).has_value(); }));
         }
         for (const auto& signal : s_.signals) {
             EXPECT_TRUE(loop_.run_until_done(engine_->signal(id_, "go", signal)));
-            seen_.answers.push_back(ask("told", "?"));
+            if (s_.definition == "listens") {
+                seen_.answers.push_back(ask("told", "?"));
+            }
         }
     }
     void finish() {
@@ -421,7 +436,7 @@ TEST(both_engines, end_an_attempt_whose_heartbeat_is_missing) {
 
 TEST(both_engines, end_all_attempts_at_schedule_to_close) {
     auto c = of("hangs");
-    c.schedule_to_close_ms = 1'000;
+    c.schedule_to_close_ms = 5'000;  // the attempt begins within it, on a busy machine too
     EXPECT_EQ(on_both({"calls", c}).attempts, "hangs1 ");
     // There is no time for another attempt.
     auto late = of("crashes");
@@ -439,7 +454,7 @@ TEST(both_engines, cancel_a_running_activity_and_wait_for_its_end) {
 TEST(both_engines, do_not_wait_for_an_activity_that_is_only_asked_to_end) {
     auto c = of("hangs");
     c.waits_for_cancellation = false;
-    EXPECT_EQ(on_both({"gives_up", c}).attempts, "hangs1 ");
+    EXPECT_EQ(on_both({"gives_up", c, cancelled::never, {"1"}}).attempts, "hangs1 ");
 }
 
 TEST(both_engines, cancel_an_activity_that_waits_for_its_next_attempt) {

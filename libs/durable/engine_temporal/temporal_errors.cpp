@@ -58,7 +58,8 @@ error query_failed(const details::QueryFailedFailure& q, std::string text) {
         e.reason = code;
     }
     if (q.has_failure()) {
-        const auto& type = from_proto(q.failure()).root().type;
+        const auto refusal = from_proto(q.failure());  // root() is a part of it
+        const auto& type = refusal.root().type;
         if (!type.empty()) {
             e.reason = type;
         }

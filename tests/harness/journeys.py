@@ -234,6 +234,18 @@ def playback(platform, video_id):
     return answer.json()["manifest_url"] if answer.status_code == 201 else None
 
 
+def different(found, expected):
+    """Where two results of decoded() begin to differ."""
+    for name in expected.keys() | found.keys():
+        mine, theirs = found.get(name, []), expected.get(name, [])
+        rows = [n for n, (a, b) in enumerate(zip(mine, theirs, strict=False)) if a != b]
+        if rows or len(mine) != len(theirs):
+            first = rows[0] if rows else min(len(mine), len(theirs))
+            pair = f"{mine[first : first + 1]} instead of {theirs[first : first + 1]}"
+            return f"{name}: {len(mine)} for {len(theirs)}, {len(rows)} differ: {pair}"
+    return "they are the same"
+
+
 class Undisturbed:
     """What comes of each clip when nothing dies."""
 
@@ -259,7 +271,9 @@ class Undisturbed:
         body = platform.raw(f"{journey.upload.upload_id}/original.mp4")
         assert hashlib.sha256(body).hexdigest() == journey.clip.sha256, "the source is another"
         frames = decoded(platform, video["id"], self.directory)
-        assert frames == self.frames[journey.clip.name], "the pictures are others"
+        assert frames == self.frames[journey.clip.name], different(
+            frames, self.frames[journey.clip.name]
+        )
         # READY is its last step but one, and lists of runs are a moment late.
         wait_until(
             lambda: platform.runs(video["id"]) == ["COMPLETED"],

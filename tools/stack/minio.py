@@ -1,11 +1,9 @@
 """MinIO on one directory."""
 
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from tools.stack import install
-from tools.stack.process import Child, free_port
+from tools.stack.process import Child, free_port, get_status
 
 
 class Minio:
@@ -14,19 +12,20 @@ class Minio:
         self.port = port or free_port()
         self.user = user
         self.password = password
+        self.log = self.directory / "minio.log"
         self.child = None
 
     @property
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
-    def start(self):
+    def launch(self):
         data = self.directory / "data"
         data.mkdir(parents=True, exist_ok=True)
         self.child = Child(
             "minio",
             [install.ensure("minio"), "server", "--quiet", "--address", f"127.0.0.1:{self.port}", data],
-            self.directory / "minio.log",
+            self.log,
             environment={
                 "MINIO_ROOT_USER": self.user,
                 "MINIO_ROOT_PASSWORD": self.password,
@@ -34,16 +33,16 @@ class Minio:
                 "MINIO_UPDATE": "off",
                 "HOME": str(self.directory),
             },
+            cwd=self.directory,
         )
-        self.child.wait_until(self.ready)
+        return self.child
+
+    def start(self):
+        self.launch().wait_until(self.ready)
         return self
 
     def ready(self):
-        try:
-            with urllib.request.urlopen(self.url + "/minio/health/ready", timeout=2) as answer:
-                return answer.status == 200
-        except (OSError, urllib.error.URLError):
-            return False
+        return get_status(self.url + "/minio/health/ready", 2) == 200
 
     def kill(self):
         self.child.kill()

@@ -23,7 +23,7 @@ http {{
     uwsgi_temp_path {directory}/uwsgi;
     scgi_temp_path {directory}/scgi;
     include {directory}/{site};
-}}
+{more}}}
 """
 
 
@@ -34,13 +34,19 @@ def fill_in(template, values):
 
 
 class Nginx:
-    """`services` maps the template's names, in lower case, to HOST:PORT: metadata, dashboard, ..."""
+    """`services` maps the template's names, in lower case, to HOST:PORT: metadata, dashboard, ...
 
-    def __init__(self, directory, services, port=None, template="edge.conf"):
+    `more` is what stands beside the site in nginx's http block.
+    """
+
+    def __init__(self, directory, services, port=None, template="edge.conf", host="127.0.0.1", more=""):
         self.directory = Path(directory)
         self.services = dict(services)
         self.port = port or free_port()
+        self.host = host
         self.template = template
+        self.more = more
+        self.log = self.directory / "nginx.log"
         self.child = None
         # As root its workers are a user of their own, and so is its master.
         self.account = "www-data" if os.geteuid() == 0 else None
@@ -57,19 +63,19 @@ class Nginx:
     def access_log(self):
         return self.directory / "access.log"
 
-    def start(self):
+    def launch(self):
         program = install.ensure("nginx")
         self.directory.mkdir(parents=True, exist_ok=True)
         self.directory.chmod(0o700)
         values = {
-            "LISTEN": f"127.0.0.1:{self.port}",
+            "LISTEN": f"{self.host}:{self.port}",
             "ACCESS_LOG": self.access_log,
             "ERROR_LOG": self.directory / "error.log",
             **{name.upper(): address for name, address in self.services.items()},
         }
         (self.directory / self.template).write_text(fill_in(self.template, values))
         main = self.directory / "nginx.conf"
-        main.write_text(MAIN.format(directory=self.directory, site=self.template))
+        main.write_text(MAIN.format(directory=self.directory, site=self.template, more=self.more))
         if self.account:
             owner = pwd.getpwnam(self.account)
             for path in (self.directory, main, self.directory / self.template):
@@ -77,15 +83,18 @@ class Nginx:
         self.child = Child(
             "edge",
             [program, "-e", self.directory / "error.log", "-p", self.directory, "-c", main],
-            self.directory / "nginx.log",
+            self.log,
             user=self.account,
             cwd=self.directory,
         )
-        self.child.wait_until(self.ready)
+        return self.child
+
+    def start(self):
+        self.launch().wait_until(self.ready)
         return self
 
     def ready(self):
-        return answers(self.port)
+        return answers(self.port, "127.0.0.1" if self.host == "0.0.0.0" else self.host)
 
     def kill(self):
         self.child.kill()

@@ -11,16 +11,16 @@ from tools.stack.process import Child, free_port
 
 
 class Postgres:
-    """start() makes the cluster at first, with one superuser `vora` and a password; dsn(database) names it."""
+    """start() makes the cluster at first, with one superuser and his password; dsn(database) names it."""
 
-    USER = "vora"
-
-    def __init__(self, directory, port=None, password="vora-test", settings=None):
+    def __init__(self, directory, port=None, password="vora-test", settings=None, user="vora"):
         self.directory = Path(directory)
         self.data = self.directory / "data"
         self.port = port or free_port()
+        self.user = user
         self.password = password
         self.settings = settings or {}
+        self.log = self.directory / "postgres.log"
         self.child = None
         # PostgreSQL refuses to run as root.
         self.account = "postgres" if os.geteuid() == 0 else None
@@ -29,13 +29,15 @@ class Postgres:
     def bin(self):
         return install.ensure("postgres").parent
 
-    def start(self):
+    def prepare(self):
         self.directory.mkdir(parents=True, exist_ok=True)
         if self.account:
             owner = pwd.getpwnam(self.account)
             os.chown(self.directory, owner.pw_uid, owner.pw_gid)
         if not (self.data / "PG_VERSION").exists():
             self._initialise()
+
+    def launch(self):
         options = {
             "listen_addresses": "127.0.0.1",
             "port": self.port,
@@ -47,11 +49,15 @@ class Postgres:
         self.child = Child(
             "postgres",
             [self.bin / "postgres", "-D", self.data, *arguments],
-            self.directory / "postgres.log",
+            self.log,
             user=self.account,
             cwd=self.directory,
         )
-        self.child.wait_until(self.ready)
+        return self.child
+
+    def start(self):
+        self.prepare()
+        self.launch().wait_until(self.ready)
         return self
 
     def _initialise(self):
@@ -63,7 +69,7 @@ class Postgres:
             os.chown(secret, owner.pw_uid, owner.pw_gid)
             as_user = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
         secret.chmod(0o600)
-        command = [self.bin / "initdb", "-D", self.data, "-U", self.USER, "--pwfile", secret]
+        command = [self.bin / "initdb", "-D", self.data, "-U", self.user, "--pwfile", secret]
         command += ["-A", "scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8"]
         done = subprocess.run(
             command, cwd=self.directory, stdin=subprocess.DEVNULL, capture_output=True, text=True, **as_user
@@ -78,7 +84,7 @@ class Postgres:
 
     def dsn(self, database="postgres", user=None, password=None):
         return (
-            f"postgresql://{user or self.USER}:{password or self.password}@127.0.0.1:{self.port}/{database}"
+            f"postgresql://{user or self.user}:{password or self.password}@127.0.0.1:{self.port}/{database}"
         )
 
     def sql(self, text, database="postgres"):

@@ -2,16 +2,45 @@
 
 import contextlib
 import ctypes
+import http.client
+import json
 import os
 import pwd
 import signal
 import socket
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 LIBC = ctypes.CDLL(None)
 PR_SET_PDEATHSIG = 1
+
+
+# No proxy of the environment stands before a server on this machine.
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def get_json(request, timeout=5):
+    """The JSON that a URL (or a Request) answers; None when it does not."""
+    try:
+        with OPENER.open(request, timeout=timeout) as answer:
+            return json.loads(answer.read() or b"null")
+    except (OSError, ValueError, http.client.HTTPException):
+        return None
+
+
+def get_status(url, timeout=5):
+    """The status of the answer; 0 when there is none."""
+    try:
+        with OPENER.open(url, timeout=timeout) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+    except (OSError, ValueError, http.client.HTTPException):
+        return 0
 
 
 def free_port():
@@ -21,33 +50,53 @@ def free_port():
 
 
 class Child:
-    """A running server. `log` gets what it prints; `user` is who runs it when we are root."""
+    """A running server. `log` gets what it prints; `user` is who runs it when we are root.
 
-    def __init__(self, name, command, log, environment=None, user=None, cwd=None, log_mode="ab"):
+    `environment` is added to ours, unless `clean`: then it is all there is. `input` is what it reads first; its
+    standard input stays open then, for as long as we live.
+    """
+
+    def __init__(
+        self,
+        name,
+        command,
+        log,
+        environment=None,
+        user=None,
+        cwd=None,
+        log_mode="ab",
+        clean=False,
+        input=None,
+    ):
         self.name = name
         self.command = [str(part) for part in command]
         self.log = Path(log)
-        account = pwd.getpwnam(user) if user and os.geteuid() == 0 else None
+        account = {}
+        if user and os.geteuid() == 0:
+            entry = pwd.getpwnam(user)
+            groups = os.getgrouplist(user, entry.pw_gid)
+            account = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": groups}
 
         def prepare():
-            # Set after the change of user: the kernel forgets it there.
-            if account:
-                os.initgroups(account.pw_name, account.pw_gid)
-                os.setgid(account.pw_gid)
-                os.setuid(account.pw_uid)
+            # Runs after the change of user, at which the kernel forgets it.
             LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
         with open(self.log, log_mode) as out:
             self.process = subprocess.Popen(
                 self.command,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
                 stdout=out,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(environment or {})},
+                env={**({} if clean else os.environ), **(environment or {})},
                 cwd=cwd,
                 start_new_session=True,
                 preexec_fn=prepare,
+                **account,
             )
+        if input is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self.process.stdin.write(input)
+                self.process.stdin.flush()
 
     @property
     def pid(self):
@@ -78,6 +127,11 @@ class Child:
         self.send(signal.SIGKILL)
         self.process.wait(30)
 
+    def end_group(self):
+        """What a dead process has left: workers that do not notice."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
     def stop(self, timeout_s=15, number=signal.SIGTERM):
         """Asks it to end, then makes it; its whole process group goes."""
         self.send(number)
@@ -85,8 +139,7 @@ class Child:
             self.process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self.kill()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        self.end_group()
         return self.process.returncode
 
 

@@ -29,16 +29,17 @@ def load_renderer():
 class Varnish:
     """`grants` is the ring of grant keys; `gateways` are HOST:PORT. start() needs both to be there."""
 
-    def __init__(self, directory, gateways, grants, port=None, purge_secret=None, storage="128m", **timeouts):
+    def __init__(self, directory, gateways, grants, port=None, purge_secret=None, storage="128m", admin_port=None, **timeouts):
         self.directory = Path(directory)
         self.gateways = list(gateways)
         self.grants = Path(grants)
         self.port = port or free_port()
-        self.admin_port = free_port()
+        self.admin_port = admin_port or free_port()
         self.purge_secret = purge_secret or secrets.token_hex(16)
         self.storage = storage
         self.timeouts = timeouts
         self.renderer = load_renderer()
+        self.log = self.directory / "varnish.log"
         self.child = None
         # As root it runs as a user of its own.
         self.account = "varnish" if os.geteuid() == 0 else None
@@ -59,7 +60,7 @@ class Varnish:
     def instance(self):
         return self.directory / "work"
 
-    def start(self):
+    def launch(self):
         program = install.ensure("varnish")
         self.directory.mkdir(parents=True, exist_ok=True)
         # What it compiles holds the keys.
@@ -74,11 +75,14 @@ class Varnish:
             + ["-a", f"127.0.0.1:{self.port}", "-T", f"127.0.0.1:{self.admin_port}", "-S", secret]
             + ["-s", f"default=malloc,{self.storage}", "-s", "Transient=malloc,32m"]
             + ["-p", f"vsl_mask={LOG_MASK}", "-p", "thread_pool_min=20"],
-            self.directory / "varnish.log",
+            self.log,
             user=self.account,
             cwd=self.directory,
         )
-        self.child.wait_until(self.ready)
+        return self.child
+
+    def start(self):
+        self.launch().wait_until(self.ready)
         return self
 
     def _hand_over(self, *paths):

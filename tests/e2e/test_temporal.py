@@ -3,7 +3,6 @@
 import json
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import threading
@@ -252,40 +251,6 @@ def test_a_video_whose_run_was_ended_by_hand_fails(platform, clip):
     failed = platform.api.wait_state(video["id"], "FAILED", PATIENCE_S)
     assert failed["error"]["code"] == "internal_error"
     assert platform.status(video["id"]) == "TIMED_OUT"
-
-
-def test_a_worker_that_stood_still_and_goes_on_writes_nothing_and_changes_nothing(
-    platform, tmp_path
-):
-    long = generated.pattern(tmp_path / "long.mp4", size="640x360", seconds=6)
-    stopped = platform.start_worker(**{"media.preset": "slow"})
-    video = platform.take_in(long)
-    wait_until(
-        lambda: (platform.api.get(video).get("progress") or {}).get("stage") == "encoding",
-        PATIENCE_S,
-        "it is encoded",
-        0.01,
-    )
-    os.kill(stopped.process.pid, signal.SIGSTOP)
-    other = platform.start_worker()
-    try:
-        ready = platform.api.wait_state(video, "READY", PATIENCE_S)
-        written = platform.written()
-        assert written, "something was written"
-    finally:
-        os.kill(stopped.process.pid, signal.SIGCONT)
-    wait_until(
-        lambda: '"activity_attempt_failed"' in stopped.log.read_text()
-        or stopped.log.read_text().count('"activity_completed"') > 1,
-        PATIENCE_S,
-        lambda: f"its attempt is over\n{stopped.tail()}",
-    )
-    assert stopped.stop() == 0
-    assert '"type":"encode","attempt":2' in other.log.read_text(), "the other one took over"
-    assert platform.written() == written
-    assert platform.api.get(video) == ready
-    assert platform.status(video) == "COMPLETED"
-    assert other.stop() == 0
 
 
 def test_a_namespace_that_is_missing_is_named_with_what_to_do(platform):

@@ -15,7 +15,7 @@ import urllib.request
 from tools.stack import install, strays
 from tools.stack.guard import Guard
 from tools.stack.install import say
-from tools.stack.layout import Layout, StackError, binary, is_free, read_json, write_private
+from tools.stack.layout import Layout, StackError, binary, is_free, write_private
 from tools.stack.members import Blueprint
 from tools.stack.process import get_json
 from tools.stack.report import table

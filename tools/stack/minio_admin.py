@@ -26,10 +26,13 @@ class StoreError(RuntimeError):
     """What the store has refused."""
 
 
+# How long a store that has just started may say that it is not initialized, or not know a user.
+READY_S = 60
+TAKES_EFFECT_S = 2
+
+
 def _mac(key, text):
     return hmac.new(key, text.encode(), hashlib.sha256).digest()
-
-READY_S = 60
 
 
 def signed(url, method, path, user, password, body=b"", now=None, service="s3"):
@@ -93,9 +96,28 @@ class MinioAdmin:
 
     def set_users(self, users):
         """`users`: {name: (password, [statements])}. Those that are there are changed, others are left alone."""
+        deadline = time.monotonic() + READY_S
+        # A server that has just started may read its users from the disk once more and forget these.
+        while True:
+            self._import_users(users)
+            again = time.monotonic() + TAKES_EFFECT_S
+            while time.monotonic() < again:
+                missing = [name for name, user in users.items() if not self._may_come_in(name, *user)]
+                if not missing:
+                    return
+                time.sleep(0.1)
+            if time.monotonic() > deadline:
+                raise StoreError(f"the store does not know {', '.join(missing)}")
+
+    def _may_come_in(self, name, password, allowed):
+        buckets = [r.rsplit(":", 1)[1] for one in allowed for r in one["Resource"] if not r.endswith("*")]
+        user = MinioAdmin(self.url, name, password)
+        return all(user.call("HEAD", f"/{bucket}")[0] == 200 for bucket in buckets)
+
+    def _import_users(self, users):
         parts = {"policies": {}, "users": {}, "user_mappings": {}}
-        for name, (password, statements) in users.items():
-            parts["policies"][name] = {"Version": "2012-10-17", "Statement": statements}
+        for name, (password, allowed) in users.items():
+            parts["policies"][name] = {"Version": "2012-10-17", "Statement": allowed}
             parts["users"][name] = {"secretKey": password, "status": "enabled"}
             parts["user_mappings"][name] = {"version": 1, "policy": name}
         file = io.BytesIO()

@@ -68,12 +68,15 @@ TEST(temporal_activity, that_failed_is_tried_again_with_its_last_heartbeat) {
                        });
     box.serve_workflows();
     box.work();
-    box.start("v1", calls("flaky"));
+    auto s = calls("flaky");
+    // A server with too much to do may lose the way of a task: that attempt times out, and counts.
+    s.options.start_to_close_timeout = 10s;
+    box.start("v1", std::move(s));
     EXPECT_EQ(box.closed("v1").status, run_status::completed);
     ASSERT_EQ(seen.size(), 3u);
-    EXPECT_EQ(seen[1].attempt, 2);
+    EXPECT_GT(seen[1].attempt, seen[0].attempt);
     EXPECT_EQ(seen[1].heartbeat_details, "1");
-    EXPECT_EQ(seen[2].attempt, 3);
+    EXPECT_GT(seen[2].attempt, seen[1].attempt);
     EXPECT_EQ(seen[2].heartbeat_details, "2");
 }
 

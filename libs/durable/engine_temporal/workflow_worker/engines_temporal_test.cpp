@@ -419,7 +419,7 @@ TEST(both_engines, do_not_try_again_what_is_final) {
 
 TEST(both_engines, end_an_attempt_at_start_to_close) {
     auto c = of("hangs");
-    c.start_to_close_ms = 1'000;
+    c.start_to_close_ms = 3'000;
     c.attempts_max = 2;
     EXPECT_EQ(on_both({"calls", c}).attempts, "hangs1 hangs2 ");
     c.attempts_max = 0;
@@ -429,7 +429,7 @@ TEST(both_engines, end_an_attempt_at_start_to_close) {
 
 TEST(both_engines, end_an_attempt_whose_heartbeat_is_missing) {
     auto c = of("hangs");
-    c.heartbeat_ms = 1'000;
+    c.heartbeat_ms = 3'000;
     c.attempts_max = 2;
     EXPECT_EQ(on_both({"calls", c}).attempts, "hangs1 hangs2 ");
 }

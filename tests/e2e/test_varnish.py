@@ -282,7 +282,7 @@ def test_no_grant_and_no_key_can_be_read_in_the_log(front, videos):
         front.get(path_of(grant, videos.private, "360p/seg_01.ts") + "?x=" + grant)
         front.get(path_of("cookie", videos.private, "360p/seg_01.ts"), Cookie=f"vora_play={grant}")
         front.get(path_of(grant, videos.private, "nothing.ts"))
-    log = front.varnish.log()
+    log = front.varnish.request_log()
     assert f"path:/play/*/{videos.private['id']}/360p/seg_01.ts" in log
     secrets_of_ring = json.loads(front.ring.read_text())["keys"].values()
     for secret in [*grants, *(g.split(".")[3] for g in grants), *secrets_of_ring]:

@@ -119,7 +119,7 @@ class Varnish:
         )
         return int(done.stdout.split()[1])
 
-    def log(self):
+    def request_log(self):
         """All that is in the shared memory log."""
         command = ["varnishlog", "-n", str(self.instance), "-d", "-g", "raw"]
         return subprocess.run(

@@ -313,9 +313,8 @@ def version_of(name):
     if name in install.VERSIONS["go"]:
         version = install.VERSIONS["go"][name]["version"]
         return version.split("-")[1][:8] if version.startswith("v0.0.0-") else version.lstrip("v")
-    for kind in install.VERSIONS.values():
-        if name in kind and "version" in kind[name]:
-            return kind[name]["version"]
+    if name in install.VERSIONS["maven"]:
+        return install.VERSIONS["maven"][name]["jars"][0].rsplit(":", 1)[1]
     return debian_version(install.VERSIONS["debian"][name]["packages"][0])
 
 

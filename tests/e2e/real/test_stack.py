@@ -113,7 +113,8 @@ def test_every_page_and_path_stands_behind_the_one_address(platform):
     assert platform.http.get(platform.env["VORA_TEMPORAL_UI"], timeout=30).status_code == 200
 
 
-def test_what_is_watched_shows_in_the_figures(platform):
+def watch(platform):
+    """Tells of four watched seconds, and waits until the figures show them."""
     video = platform.api.create("watched")["id"]
     events = [
         {"event_type": kind, "video_id": video, "session_id": "s", "seq": n, "value": value}
@@ -127,6 +128,10 @@ def test_what_is_watched_shows_in_the_figures(platform):
         return (figures["plays"], figures["watch_time_s"]) == (1, 4)
 
     wait_until(counted, 60, "the figures show it")
+
+
+def test_what_is_watched_shows_in_the_figures(platform):
+    watch(platform)
 
 
 def test_each_service_may_do_only_what_it_is_for(platform):
@@ -187,6 +192,21 @@ def test_mistakes_are_answered_with_what_to_do(platform, tmp_path):
     assert elsewhere.returncode != 0
     assert elsewhere.stderr.strip()
     assert "Traceback" not in elsewhere.stderr + second.stderr + unknown.stderr
+
+
+def test_with_kafka_events_take_that_way_and_without_supervision_what_dies_stays_dead():
+    with started("--kafka", "--no-supervise") as made:
+        watch(made)
+        assert made.env["VORA_KAFKA"].endswith(f":{made.entries()['kafka']['port']}")
+        assert made.metric("analytics", "vora_analytics_events_consumed_total") > 0
+        pid = made.kill("gateway")
+        wait_until(lambda: made.entries()["gateway"]["state"] != "up", 60, "it is seen to be dead")
+        told = stack(made, "status")
+        assert told.returncode == 1
+        assert "gateway" in told.stderr
+        assert stack(made, "restart", "gateway").returncode == 0
+        made.wait_back("gateway", pid)
+        assert stack(made, "status").returncode == 0
 
 
 def test_stop_ends_everything_that_was_started():

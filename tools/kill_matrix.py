@@ -1,4 +1,4 @@
-"""The long form of tests/e2e/real/test_kill.py: every process of a stack killed at every named moment, for several
+"""The long form of tests/e2e/real/test_stack_kill.py: every process of a stack killed at every named moment, for several
 seeds, among ten videos each; then every named point of the services' own (docs/testing.md). Writes
 docs/kill-matrix-real.md.
 

@@ -32,10 +32,10 @@ import start  # noqa: E402
 import upload  # noqa: E402
 
 BENCHES = {"start": start.bench, "upload": upload.bench, "playback": playback.bench, "events": events.bench,
-           "encode": encode.bench,
-           # On the real systems:
-           "first_byte": first_byte.bench, "cache": cache.bench, "pipeline": pipeline.bench,
-           "object_store": object_store.bench, "metadata": metadata.bench}
+           "encode": encode.bench}
+REAL = {"first_byte": first_byte.bench, "cache": cache.bench, "pipeline": pipeline.bench,
+        "object_store": object_store.bench, "metadata": metadata.bench}
+BENCHES |= REAL
 
 
 def processor():
@@ -83,7 +83,8 @@ def main():
         results["figures"]["soak"] = soak.bench(arguments.soak)
     out = measure.ROOT / "bench" / "results"
     out.mkdir(exist_ok=True)
-    (out / ("soak.json" if arguments.soak else "latest.json")).write_text(json.dumps(results, indent=1) + "\n")
+    file = "soak.json" if arguments.soak else "real.json" if set(names) <= set(REAL) else "latest.json"
+    (out / file).write_text(json.dumps(results, indent=1) + "\n")
     print_table(results["figures"])
     grew = results["figures"].get("soak", {}).get("grew")
     if grew:

@@ -6,6 +6,7 @@ import urllib.request
 from pathlib import Path
 
 from tools.stack import install
+from tools.stack.layout import write_private
 from tools.stack.process import Child, answers, get_json
 
 # What a broken client may do at most. A video's history is far below (reliability: 16 KiB a payload, 2,000 events).
@@ -27,14 +28,6 @@ RETENTION = "259200s"
 PARTS = ("frontend", "history", "matching", "worker")
 # Each with two ports, and HTTP, metrics.
 PORTS = [f"{part}-{kind}" for part in PARTS for kind in ("grpc", "membership")] + ["http", "metrics"]
-
-
-def write_private(path, text):
-    path = Path(path)
-    fresh = path.with_name(path.name + ".new")
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-        out.write(text)
-    fresh.rename(path)
 
 
 class TemporalServer:

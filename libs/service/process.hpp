@@ -62,6 +62,20 @@ struct program {
     std::function<std::unique_ptr<instance>(const host&)> make;
 };
 
+// A program of Settings (bind(schema&), check()) and an Instance made of (const host&, const
+// Settings&).
+template <class Settings, class Instance>
+program program_of(std::string name, std::string about) {
+    const auto s = std::make_shared<Settings>();
+    program p;
+    p.name = std::move(name);
+    p.about = std::move(about);
+    p.bind = [s](config::schema& schema) { s->bind(schema); };
+    p.check = [s] { return s->check(); };
+    p.make = [s](const host& h) { return std::make_unique<Instance>(h, *s); };
+    return p;
+}
+
 // The whole life of the process; returns its exit code: 0 after SIGTERM or SIGINT, 1 when it
 // cannot start, 2 for a command line that makes no sense. --help and --check only print. Once it
 // serves it says so with one line of JSON on stdout: {"service", "pid", "public", "internal",

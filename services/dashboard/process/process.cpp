@@ -111,14 +111,8 @@ class process final : public service::instance {
 }  // namespace
 
 service::program make_program() {
-    const auto s = std::make_shared<settings>();
-    service::program p;
-    p.name = "vora-dashboard";
-    p.about = "the Studio, the player page and the analytics queries";
-    p.bind = [s](vora::config::schema& schema) { s->bind(schema); };
-    p.check = [s] { return s->check(); };
-    p.make = [s](const service::host& h) { return std::make_unique<process>(h, *s); };
-    return p;
+    return service::program_of<settings, process>(
+        "vora-dashboard", "the Studio, the player page and the analytics queries");
 }
 
 }  // namespace vora::dashboard

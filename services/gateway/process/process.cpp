@@ -101,14 +101,9 @@ class process final : public service::instance {
 }  // namespace
 
 service::program make_program() {
-    const auto s = std::make_shared<settings>();
-    service::program p;
-    p.name = "vora-gateway";
-    p.about = "serves playback, behind a cache; reads only";
+    auto p = service::program_of<settings, process>("vora-gateway",
+                                                    "serves playback, behind a cache; reads only");
     p.open_path = "/play/";
-    p.bind = [s](vora::config::schema& schema) { s->bind(schema); };
-    p.check = [s] { return s->check(); };
-    p.make = [s](const service::host& h) { return std::make_unique<process>(h, *s); };
     return p;
 }
 

@@ -116,14 +116,10 @@ class process final : public service::instance {
 }  // namespace
 
 service::program make_program() {
-    const auto s = std::make_shared<settings>();
-    service::program p;
-    p.name = "vora-metadata";
-    p.about = "the one authority on videos: REST, gRPC, and the steps that change a video's state";
+    auto p = service::program_of<settings, process>(
+        "vora-metadata",
+        "the one authority on videos: REST, gRPC, and the steps that change a video's state");
     p.internal = true;
-    p.bind = [s](vora::config::schema& schema) { s->bind(schema); };
-    p.check = [s] { return s->check(); };
-    p.make = [s](const service::host& h) { return std::make_unique<process>(h, *s); };
     return p;
 }
 

@@ -110,14 +110,9 @@ class process final : public service::instance {
 }  // namespace
 
 service::program make_program() {
-    const auto s = std::make_shared<settings>();
-    service::program p;
-    p.name = "vora-upload";
-    p.about = "takes files by tus, whole and once, and tells its hook";
+    auto p = service::program_of<settings, process>(
+        "vora-upload", "takes files by tus, whole and once, and tells its hook");
     p.internal = true;
-    p.bind = [s](vora::config::schema& schema) { s->bind(schema); };
-    p.check = [s] { return s->check(); };
-    p.make = [s](const service::host& h) { return std::make_unique<process>(h, *s); };
     return p;
 }
 

@@ -100,14 +100,9 @@ class process final : public service::instance {
 }  // namespace
 
 service::program make_program() {
-    const auto s = std::make_shared<settings>();
-    service::program p;
-    p.name = "vora-worker";
-    p.about = "probes and encodes what the workflow engine hands out; keeps nothing";
+    auto p = service::program_of<settings, process>(
+        "vora-worker", "probes and encodes what the workflow engine hands out; keeps nothing");
     p.front = false;
-    p.bind = [s](vora::config::schema& schema) { s->bind(schema); };
-    p.check = [s] { return s->check(); };
-    p.make = [s](const service::host& h) { return std::make_unique<process>(h, *s); };
     return p;
 }
 

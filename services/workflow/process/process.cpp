@@ -147,14 +147,10 @@ class process final : public service::instance {
 }  // namespace
 
 service::program make_program() {
-    const auto s = std::make_shared<settings>();
-    service::program p;
-    p.name = "vora-workflow";
-    p.about = "decides what happens to a video: runs the workflow definitions for Temporal";
+    auto p = service::program_of<settings, process>(
+        "vora-workflow",
+        "decides what happens to a video: runs the workflow definitions for Temporal");
     p.front = false;
-    p.bind = [s](vora::config::schema& schema) { s->bind(schema); };
-    p.check = [s] { return s->check(); };
-    p.make = [s](const service::host& h) { return std::make_unique<process>(h, *s); };
     return p;
 }
 

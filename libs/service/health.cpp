@@ -42,6 +42,14 @@ task<net::response> readyz(std::shared_ptr<const std::vector<dependency>> depend
 
 }  // namespace
 
+task<result<std::string>> is_there(task<result<void>> call, std::string what) {
+    auto r = co_await std::move(call);
+    if (!r) {
+        co_return fail(r.error());
+    }
+    co_return what;
+}
+
 net::router health_routes(std::vector<dependency> dependencies) {
     const auto shared = std::make_shared<const std::vector<dependency>>(std::move(dependencies));
     net::router routes;

@@ -16,6 +16,10 @@ struct dependency {
     std::function<task<result<std::string>>()> check;
 };
 
+// For dependency::check, when a call only tells whether it works: `what` it is, or the call's
+// error.
+task<result<std::string>> is_there(task<result<void>> call, std::string what);
+
 // GET /livez: 200 while the loop turns. GET /readyz: 200, or 503 with Retry-After.
 net::router health_routes(std::vector<dependency> dependencies);
 

@@ -7,18 +7,6 @@
 
 namespace vora::service {
 
-namespace {
-
-task<result<std::string>> look_at(blob::s3_store& store) {
-    auto r = co_await store.check();
-    if (!r) {
-        co_return fail(r.error());
-    }
-    co_return std::string("s3");
-}
-
-}  // namespace
-
 bucket::bucket(const host& h, const std::string& key, const std::string& url,
                const s3_settings& s) {
     const auto where = or_throw(parse_store_url(url), key);
@@ -43,7 +31,8 @@ bucket::~bucket() = default;
 
 dependency bucket::ready(std::string name) const {
     if (s3_) {
-        return {std::move(name), true, [store = s3_.get()] { return look_at(*store); }};
+        return {std::move(name), true,
+                [store = s3_.get()] { return is_there(store->check(), "s3"); }};
     }
     return store_dependency(std::move(name), *reader_);
 }

@@ -4,18 +4,6 @@
 
 namespace vora::service {
 
-namespace {
-
-task<result<std::string>> look_at(blob::s3_reader& bucket) {
-    auto r = co_await bucket.check();
-    if (!r) {
-        co_return fail(r.error());
-    }
-    co_return std::string("s3");
-}
-
-}  // namespace
-
 std::unique_ptr<blob::s3_reader> open_s3_reader(const host& h, const std::string& key,
                                                 const std::string& url, const s3_settings& s) {
     const auto where = or_throw(parse_store_url(url), key);
@@ -28,7 +16,7 @@ std::unique_ptr<blob::s3_reader> open_s3_reader(const host& h, const std::string
 }
 
 dependency s3_dependency(std::string name, blob::s3_reader& bucket) {
-    return {std::move(name), true, [&bucket] { return look_at(bucket); }};
+    return {std::move(name), true, [&bucket] { return is_there(bucket.check(), "s3"); }};
 }
 
 }  // namespace vora::service

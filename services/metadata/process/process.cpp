@@ -72,7 +72,8 @@ class process final : public service::instance {
     // Not required: without the engine videos are taken in and wait.
     std::vector<service::dependency> dependencies() override {
         return {{"database", true, [this] { return database_ready(); }},
-                {"workflow_engine", false, [this] { return engine_ready(); }}};
+                {"workflow_engine", false,
+                 [this] { return service::is_there(engine_.check(), "temporal"); }}};
     }
 
     task<result<void>> start() override {
@@ -98,13 +99,6 @@ class process final : public service::instance {
             }
         }
         co_return std::string("answers");
-    }
-    task<result<std::string>> engine_ready() {
-        auto r = co_await engine_.check();
-        if (!r) {
-            co_return fail(r.error());
-        }
-        co_return std::string("temporal");
     }
 
     service::grant_ring grants_;

@@ -55,7 +55,8 @@ class process final : public service::instance {
 
     std::vector<service::dependency> dependencies() override {
         return {
-            {"workflow_engine", true, [this] { return engine_ready(); }},
+            {"workflow_engine", true,
+             [this] { return service::is_there(engine_.check(), "temporal"); }},
             raw_.ready("raw_store"),
             processed_.ready("processed_store"),
             {"ffmpeg", true, [this] { return ffmpeg_ready(); }},
@@ -75,13 +76,6 @@ class process final : public service::instance {
     }
 
  private:
-    task<result<std::string>> engine_ready() {
-        auto r = co_await engine_.check();
-        if (!r) {
-            co_return fail(r.error());
-        }
-        co_return std::string("temporal");
-    }
     task<result<std::string>> ffmpeg_ready() {
         const auto state = app_.ready();
         if (!state.ready) {
